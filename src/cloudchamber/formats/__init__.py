@@ -1,0 +1,1 @@
+"""Files: each module reads and writes one format."""

@@ -1,0 +1,55 @@
+"""Output files that appear whole or not at all."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cloudchamber.errors import InputError
+
+__all__ = ["atomic_path", "explain_os_error"]
+
+
+def explain_os_error(error: OSError, path: Path) -> InputError:
+    """The sentence a user should read for a failed write.
+
+    Args:
+        error: what the operating system said.
+        path: the file that was being written.
+    """
+    causes = {
+        errno.ENOSPC: "the disk is full; free some space and run the command again",
+        errno.EDQUOT: "the disk quota is used up; free some space and run the command again",
+        errno.ENOENT: f"the folder '{path.parent}' does not exist; create it first",
+        errno.ENOTDIR: f"'{path.parent}' is not a folder; choose another --out",
+        errno.EISDIR: "it is a folder; give a file name",
+        errno.EACCES: "permission is denied; choose a folder that you can write to",
+        errno.EROFS: "the file system is read-only; choose a folder that you can write to",
+    }
+    return InputError(f"cannot write '{path}': {causes.get(error.errno or 0, error.strerror or str(error))}.")
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path`, renamed to it when the block ends well and removed when it does not.
+
+    Args:
+        path: the file that should appear.
+
+    Yields:
+        The temporary path to write to.
+
+    Raises:
+        InputError: if the operating system refuses (missing folder, permission, full disk).
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        if not path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "no such folder")
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise explain_os_error(error, path) from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,222 @@
+"""Parquet: one row per event, list columns of particles, run metadata as JSON under the key `cloudchamber`.
+
+Columns `pdg_id: list<int32>`, `px, py, pz, mass: list<float or double>` in GeV and `weight: double`; optional
+`status, mother: list<int32>` and `vx, vy, vz, vt: list<double>` in mm where decays are kept.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from cloudchamber.errors import InputError
+from cloudchamber.events import Events, RunInfo
+from cloudchamber.events.events import HISTORY_COLUMNS, MOMENTUM_COLUMNS
+from cloudchamber.formats.atomic import atomic_path
+
+__all__ = ["METADATA_KEY", "ParquetWriter", "iterate", "read", "read_run", "shards", "write"]
+
+METADATA_KEY = b"cloudchamber"
+REQUIRED = ("pdg_id", *MOMENTUM_COLUMNS)
+_ROW_GROUP = 10_000
+
+
+class ParquetWriter:
+    """Streams events into one file that appears under its name when the block ends well.
+
+    Args:
+        path: the file to make.
+        run: metadata of the sample; may be replaced with `finish` before the block ends.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
+
+    def __init__(self, path: Path, run: RunInfo) -> None:
+        self.path, self.run = path, run
+        self._atomic = atomic_path(path)
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> Self:
+        self._temporary = self._atomic.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._writer is not None:
+                self._writer.add_key_value_metadata({METADATA_KEY: self.run.model_dump_json().encode()})
+                self._writer.close()
+        except OSError as failed:
+            self._atomic.__exit__(type(failed), failed, failed.__traceback__)
+            raise
+        self._atomic.__exit__(kind, error, trace)
+
+    def write(self, events: Events) -> None:
+        """Append events.
+
+        Args:
+            events: all parts of a file must have the same columns.
+        """
+        table = _to_table(events)
+        try:
+            if self._writer is None:
+                self._writer = pq.ParquetWriter(self._temporary, table.schema, compression="zstd")
+            self._writer.write_table(table, row_group_size=_ROW_GROUP)
+        except OSError as error:
+            self._writer = None
+            raise error
+
+
+def write(path: Path, events: Events) -> None:
+    """Write a sample to one file.
+
+    Args:
+        path: the file to make.
+        events: the sample; its metadata is stored too.
+    """
+    with ParquetWriter(path, events.run) as writer:
+        writer.write(events)
+
+
+def shards(path: Path) -> list[Path]:
+    """The Parquet files that a path stands for: itself, or all in a folder, in the order of their names.
+
+    Args:
+        path: a file or a folder of shards.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if path.is_dir():
+        found = sorted(p for p in path.glob("*.parquet") if not p.name.startswith("."))
+        if not found:
+            raise InputError(f"the folder '{path}' holds no .parquet file; make some with 'cloudchamber simulate dis'.")
+        return found
+    if not path.exists():
+        raise InputError(f"'{path}' does not exist; check the path, or make it with 'cloudchamber simulate dis'.")
+    return [path]
+
+
+def read(path: Path, limit: int | None = None) -> Events:
+    """Read a file or a folder of shards.
+
+    Args:
+        path: a file or a folder of shards.
+        limit: stop after this many events.
+
+    Raises:
+        InputError: if a file is missing, damaged, empty, or lacks a column.
+    """
+    parts: list[Events] = []
+    wanted = limit
+    for part in iterate(path):
+        parts.append(part if wanted is None else part[:wanted])
+        if wanted is not None:
+            wanted -= len(parts[-1])
+            if wanted <= 0:
+                break
+    return Events.concatenate(parts)
+
+
+def iterate(path: Path, batch_size: int = 20_000) -> Iterator[Events]:
+    """Read a file or a folder of shards piece by piece, with bounded memory.
+
+    Args:
+        path: a file or a folder of shards.
+        batch_size: most events in a piece.
+
+    Yields:
+        Events of consecutive rows.
+
+    Raises:
+        InputError: if a file is missing, damaged, empty, or lacks a column.
+    """
+    for shard in shards(path):
+        with _open(shard) as file:
+            run = _run_of(file, shard)
+            _require_columns(file, shard)
+            if file.metadata.num_rows == 0:
+                raise InputError(f"'{shard}' holds no events; make it again.")
+            try:
+                for batch in file.iter_batches(batch_size):
+                    yield _to_events(batch, run, shard)
+            except (pa.ArrowException, OSError) as error:
+                raise InputError(f"'{shard}' is damaged ({_first_line(error)}); make or copy it again.") from error
+
+
+def read_run(path: Path) -> RunInfo:
+    """Metadata of a file, or of the first shard of a folder.
+
+    Args:
+        path: a file or a folder of shards.
+    """
+    shard = shards(path)[0]
+    with _open(shard) as file:
+        return _run_of(file, shard)
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        reason = "is empty" if path.stat().st_size == 0 else "is not a whole Parquet file"
+        raise InputError(f"'{path}' {reason}; make or copy it again.") from error
+
+
+def _run_of(file: pq.ParquetFile, path: Path) -> RunInfo:
+    text = (file.metadata.metadata or {}).get(METADATA_KEY)
+    if text is None:
+        return RunInfo()
+    try:
+        return RunInfo.model_validate_json(text)
+    except ValidationError as error:
+        raise InputError(f"the metadata of '{path}' is not valid ({error.error_count()} errors); make it again.") from None
+
+
+def _require_columns(file: pq.ParquetFile, path: Path) -> None:
+    missing = [name for name in REQUIRED if name not in file.schema_arrow.names]
+    if missing:
+        raise InputError(
+            f"'{path}' lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; a file of events needs "
+            f"{', '.join(REQUIRED)}."
+        )
+    for name in REQUIRED:
+        if not pa.types.is_list(file.schema_arrow.field(name).type):
+            raise InputError(f"the column {name} of '{path}' is not a list per event; see the Parquet schema in the docs.")
+
+
+def _to_table(events: Events) -> pa.Table:
+    offsets = pa.array(events.offsets.astype(np.int32))
+    arrays = {
+        name: pa.ListArray.from_arrays(offsets, pa.array(_stored(name, events.flat(name)))) for name in events.columns
+    }
+    return pa.table({**arrays, "weight": pa.array(events.weight)})
+
+
+def _stored(name: str, values: NDArray[Any]) -> NDArray[Any]:
+    return values.astype(np.int32) if name in ("pdg_id", "status", "mother") else values
+
+
+def _to_events(batch: pa.RecordBatch, run: RunInfo, path: Path) -> Events:
+    names = [n for n in (*REQUIRED, *HISTORY_COLUMNS) if n in batch.schema.names]
+    lists = {name: batch.column(name) for name in names}
+    counts = {name: np.diff(np.asarray(column.offsets)) for name, column in lists.items()}
+    if any(column.null_count for column in lists.values()) or any(
+        not np.array_equal(c, counts["pdg_id"]) for c in counts.values()
+    ):
+        raise InputError(f"'{path}' has events whose particle columns differ in length; make it again.")
+    columns = {name: column.flatten().to_numpy(zero_copy_only=False) for name, column in lists.items()}
+    weight = batch.column("weight").to_numpy() if "weight" in batch.schema.names else None
+    return Events.from_flat(counts["pdg_id"], columns, weight, run)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,1 @@
+"""Particles, kinematics and conservation laws: numpy and Awkward, no models."""

@@ -1,0 +1,208 @@
+"""Neutral-current deep-inelastic scattering with Pythia8, shard by shard.
+
+A shard is a pure function of (setting, seed, shard number): Pythia is initialised afresh with a seed of its own, so
+the same shard comes out whoever makes it and in whatever order. Settings follow the EIC steering files for head-on
+beams; Pythia's `PhaseSpace:pTHatMinDiverge` stays at its default of 1 GeV and cuts the electron's pT there.
+"""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import awkward as ak
+import numpy as np
+from numpy.typing import NDArray
+
+from cloudchamber.errors import InputError
+from cloudchamber.events import Beams, Cuts, Events, Level, RunInfo
+
+__all__ = ["EIC_SETTINGS", "LEVEL_SETTINGS", "DISSetting", "shard_seed", "simulate_shard"]
+
+EIC_SETTINGS = (
+    "WeakBosonExchange:ff2ff(t:gmZ) = on",
+    "PDF:lepton = off",
+    "TimeShower:QEDshowerByL = off",
+    "SpaceShower:dipoleRecoil = on",
+    "SpaceShower:pTmaxMatch = 2",
+    "PartonLevel:MPI = off",
+    "PhaseSpace:mHatMin = 1",
+)
+LEVEL_SETTINGS = {
+    Level.STABLE: ("ParticleDecays:limitTau0 = on", "ParticleDecays:tau0Max = 10"),
+    Level.PI0: ("ParticleDecays:limitTau0 = on", "ParticleDecays:tau0Max = 10", "111:mayDecay = off"),
+    Level.PRIMARY: ("HadronLevel:Decay = off",),
+}
+PT_HAT_MIN_DIVERGE = 1.0
+PB_PER_MB = 1e9
+_MAX_PYTHIA_SEED = 900_000_000
+_CHUNK = 4_000
+
+
+@dataclass(frozen=True)
+class DISSetting:
+    """What to simulate: beams, Q2 range in GeV^2, and the level of decays.
+
+    Raises:
+        InputError: if no event can have such a Q2.
+    """
+
+    beams: Beams
+    q2_min: float
+    q2_max: float | None = None
+    level: Level = Level.STABLE
+
+    def __post_init__(self) -> None:
+        s = 4 * self.beams.electron * self.beams.hadron
+        if not 0.5 <= self.q2_min < s:
+            raise InputError(
+                f"--q2-min {self.q2_min:g} GeV2 is impossible at {self.beams.name}: it must be at least 0.5 and below "
+                f"s = {s:.0f} GeV2."
+            )
+        if self.q2_max is not None and not self.q2_min < self.q2_max:
+            raise InputError(f"--q2-max {self.q2_max:g} GeV2 must be above --q2-min {self.q2_min:g} GeV2.")
+
+    def settings(self) -> tuple[str, ...]:
+        """All Pythia settings that define the physics."""
+        q2_max = () if self.q2_max is None else (f"PhaseSpace:Q2Max = {self.q2_max!r}",)
+        return (
+            "Beams:frameType = 2", "Beams:idA = 2212", "Beams:idB = 11",
+            f"Beams:eA = {self.beams.hadron!r}", f"Beams:eB = {self.beams.electron!r}",
+            f"PhaseSpace:Q2Min = {self.q2_min!r}", *q2_max, *EIC_SETTINGS, *LEVEL_SETTINGS[self.level],
+        )  # fmt: skip
+
+    def run_info(self, seed: int) -> RunInfo:
+        """Metadata of a sample made with this setting, before its cross-section is known.
+
+        Args:
+            seed: the user's seed.
+        """
+        return RunInfo(
+            beams=self.beams,
+            cuts=Cuts(q2_min=self.q2_min, q2_max=self.q2_max, pt_electron_min=PT_HAT_MIN_DIVERGE),
+            level=self.level,
+            process="neutral-current DIS",
+            generator="Pythia8",
+            generator_version=version("pythia8mc"),
+            settings=self.settings(),
+            seed=seed,
+        )
+
+
+def shard_seed(seed: int, shard: int) -> int:
+    """Pythia's seed for one shard: independent streams for every (seed, shard).
+
+    Args:
+        seed: the user's seed.
+        shard: the shard's number.
+    """
+    return int(np.random.SeedSequence([seed, shard]).generate_state(1, np.uint64)[0] % _MAX_PYTHIA_SEED) + 1
+
+
+def new_pythia(settings: tuple[str, ...], seed: int) -> Any:  # noqa: ANN401
+    """A Pythia object, initialised with these settings.
+
+    Args:
+        settings: lines as in a Pythia command file.
+        seed: Pythia's own seed, 1 to 900,000,000.
+
+    Raises:
+        InputError: if Pythia refuses a setting or finds no phase space.
+    """
+    import pythia8mc
+
+    pythia = pythia8mc.Pythia("", False)
+    for line in (*settings, "Print:quiet = on", "Random:setSeed = on", f"Random:seed = {seed}"):
+        if not pythia.readString(line):
+            raise InputError(f"Pythia8 does not know the setting '{line}'.")
+    if not pythia.init():
+        raise InputError("Pythia8 cannot be initialised: no phase space is left for these beams and cuts.")
+    return pythia
+
+
+def simulate_shard(setting: DISSetting, n: int, *, seed: int, shard: int) -> Events:
+    """One shard of events, with the final state after the chosen level of decays.
+
+    Args:
+        setting: what to simulate.
+        n: number of events.
+        seed: the user's seed.
+        shard: the shard's number; each has its own random stream.
+
+    Returns:
+        Events with float32 columns, the scattered electron first, and the shard's cross-section in the metadata.
+    """
+    pythia = new_pythia(setting.settings(), shard_seed(seed, shard))
+    parts: list[Events] = []
+    made = 0
+    while made < n:
+        batch = pythia.nextBatch(min(_CHUNK, n - made))
+        parts.append(final_state(batch.prt))
+        made += len(batch)
+    info = pythia.infoPython()
+    run = setting.run_info(seed).with_(
+        cross_section_pb=info.sigmaGen() * PB_PER_MB, cross_section_error_pb=info.sigmaErr() * PB_PER_MB
+    )
+    return Events.concatenate(parts).with_run(run)
+
+
+def final_state(record: ak.Array) -> Events:
+    """Final particles of Pythia's event records, the scattered electron first, as float32 columns.
+
+    Args:
+        record: `n * var * PythiaParticle` as `Pythia.nextBatch` returns it.
+
+    Raises:
+        RuntimeError: if an event has no scattered electron.
+    """
+    flat = _FlatRecord.of(record)
+    electron = flat.scattered_electron()
+    keep = flat.column("status") > 0
+    counts = np.add.reduceat(keep, flat.offsets[:-1], dtype=np.int64)
+    keep[electron] = False
+    rows = np.insert(np.flatnonzero(keep), np.cumsum(counts - 1) - (counts - 1), electron)
+    columns = {"pdg_id": flat.column("id")[rows].astype(np.int32)}
+    for name, source in {"px": "p.px", "py": "p.py", "pz": "p.pz", "mass": "m"}.items():
+        columns[name] = flat.column(source)[rows].astype(np.float32)
+    return Events.from_flat(counts, columns)
+
+
+class _FlatRecord(NamedTuple):
+    """Event records as flat numpy columns, particle after particle, without a copy."""
+
+    offsets: NDArray[np.int64]
+    content: Any
+
+    @classmethod
+    def of(cls, record: ak.Array) -> "_FlatRecord":
+        layout = ak.to_packed(record).layout.to_ListOffsetArray64(True)
+        return cls(np.asarray(layout.offsets), layout.content)
+
+    def column(self, path: str) -> NDArray[Any]:
+        """A column by its path, such as `id` or `p.px`.
+
+        Args:
+            path: field names joined by dots.
+        """
+        content = self.content
+        for name in path.split("."):
+            content = content.content(name)
+        return np.asarray(content.data)
+
+    def scattered_electron(self) -> NDArray[np.int64]:
+        """Flat row of the scattered electron of each event, by its chain of daughters.
+
+        The chain starts at the lepton that leaves the hard process (status 23 or -23) and follows the daughter that
+        is an electron until it is final.
+        """
+        ids, status = self.column("id"), self.column("status")
+        first, last = self.column("daughter1"), self.column("daughter2")
+        start = self.offsets[:-1]
+        outgoing = np.flatnonzero((np.abs(status) == 23) & (ids == 11))
+        event = np.searchsorted(self.offsets, outgoing, side="right") - 1
+        if not np.array_equal(event, np.arange(len(start))):
+            raise RuntimeError("an event does not have exactly one lepton that leaves the hard process")
+        row = outgoing
+        while (going := status[row] < 0).any():
+            one = start[going] + first[row[going]]
+            row[going] = np.where(ids[one] == 11, one, start[going] + last[row[going]])
+        return row
