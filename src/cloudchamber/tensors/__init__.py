@@ -1,0 +1,1 @@
+"""Tensors without physics: batches, invertible maps and random streams."""
