@@ -1,8 +1,7 @@
 """Additive quantum numbers of particles, from their PDG Monte Carlo numbers.
 
 Net quark content (d, u, s, c, b) counts quarks minus antiquarks, read off the digits n_q1 n_q2 n_q3 of the number as
-the PDG's numbering scheme defines them; K0S and K0L are superpositions and have none. Charge, names and lifetimes come
-from the `particle` package.
+the PDG's numbering scheme defines them; K0S and K0L are superpositions and have none. Charges and names come from the `particle` package.
 """
 
 from functools import cache
@@ -37,19 +36,18 @@ def quantum_numbers(pdg_id: int) -> QuantumNumbers:
         pdg_id: PDG Monte Carlo number.
 
     Raises:
-        KeyError: if the number stands for no known particle.
+        KeyError: if the number is not valid in the PDG's scheme.
 
     >>> quantum_numbers(2212)
     QuantumNumbers(charge3=3, baryon=1, leptons=(0, 0, 0), flavours=(1, 2, 0, 0, 0))
     >>> quantum_numbers(-211).flavours
     (1, -1, 0, 0, 0)
     """
-    from particle import Particle, ParticleNotFound
+    from particle import PDGID
 
-    try:
-        three_charge = Particle.from_pdgid(pdg_id).pdgid.three_charge
-    except ParticleNotFound:
-        raise KeyError(f"{pdg_id} is not the PDG number of a known particle") from None
+    pdgid = PDGID(pdg_id)
+    if not pdgid.is_valid or pdgid.three_charge is None:
+        raise KeyError(f"{pdg_id} is not a valid PDG number")
     sign, code = (1 if pdg_id > 0 else -1), abs(pdg_id)
     leptons, flavours = [0, 0, 0], [0, 0, 0, 0, 0]
     if code in _LEPTONS:
@@ -66,7 +64,7 @@ def quantum_numbers(pdg_id: int) -> QuantumNumbers:
             heavy = 1 if q2 % 2 == 0 else -1
             flavours[_QUARKS[q2]] += sign * heavy
             flavours[_QUARKS[q3]] -= sign * heavy
-    return QuantumNumbers(int(three_charge), baryon, (leptons[0], leptons[1], leptons[2]),
+    return QuantumNumbers(int(pdgid.three_charge), baryon, (leptons[0], leptons[1], leptons[2]),
                           (flavours[0], flavours[1], flavours[2], flavours[3], flavours[4]))  # fmt: skip
 
 
