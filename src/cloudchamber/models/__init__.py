@@ -1,0 +1,1 @@
+"""Models: what can be trained, sampled and asked for densities."""
