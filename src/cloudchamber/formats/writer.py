@@ -1,0 +1,75 @@
+"""What all writers of events share: one file that appears whole, or not at all, when a block ends."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cloudchamber.errors import InputError
+from cloudchamber.events import Events, RunInfo
+from cloudchamber.formats.atomic import atomic_path
+
+__all__ = ["EventWriter"]
+
+
+class EventWriter(ABC):
+    """Streams events into one file, which appears under its name when the block ends well.
+
+    Args:
+        path: the file to make.
+        run: metadata of the sample; it may be replaced until a format writes it (HepMC3 at the first events, the
+            others at the end).
+
+    Raises:
+        InputError: if the file cannot be written, or no event was.
+    """
+
+    def __init__(self, path: Path, run: RunInfo) -> None:
+        self.path, self.run = path, run
+        self.events_written = 0
+        self._open = False
+        self._atomic = atomic_path(path)
+
+    def __enter__(self) -> Self:
+        self._temporary = self._atomic.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None and not self._open:
+                raise InputError(f"there are no events to write to '{self.path}'.")
+            if self._open:
+                self._close(whole=error is None)
+        except (OSError, InputError) as failed:
+            first = failed if error is None else error
+            self._atomic.__exit__(type(first), first, first.__traceback__)
+            raise first
+        self._atomic.__exit__(kind, error, trace)
+
+    def write(self, events: Events) -> None:
+        """Append events.
+
+        Args:
+            events: all parts of a file must have the same columns.
+        """
+        if len(events) == 0:
+            return
+        if not self._open:
+            self._begin(events)
+            self._open = True
+        self._append(events)
+        self.events_written += len(events)
+
+    @abstractmethod
+    def _begin(self, events: Events) -> None:
+        """Open `self._temporary` and write what comes before the first events."""
+
+    @abstractmethod
+    def _append(self, events: Events) -> None:
+        """Write a part of at least one event."""
+
+    @abstractmethod
+    def _close(self, whole: bool) -> None:
+        """Write what comes last, if the file is to be whole, and close it."""
