@@ -1,8 +1,9 @@
 """Neutral-current deep-inelastic scattering with Pythia8, shard by shard.
 
-A shard is a pure function of (setting, seed, shard number): Pythia is initialised afresh with a seed of its own, so
-the same shard comes out whoever makes it and in whatever order. Settings follow the EIC steering files for head-on
-beams; Pythia's `PhaseSpace:pTHatMinDiverge` stays at its default of 1 GeV and cuts the electron's pT there.
+A shard is a pure function of (setting, seed, shard number): Pythia is initialised afresh with a seed of its
+own, so the same shard comes out whoever makes it and in whatever order. Settings follow the EIC steering
+files for head-on beams; Pythia's `PhaseSpace:pTHatMinDiverge` stays at its default of 1 GeV and cuts the
+electron's pT there.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,10 @@ from numpy.typing import NDArray
 from cloudchamber.errors import InputError
 from cloudchamber.events import Beams, Cuts, Events, Level, RunInfo
 
-__all__ = ["EIC_SETTINGS", "LEVEL_SETTINGS", "DISSetting", "shard_seed", "simulate_shard"]
+__all__ = [
+    "EIC_SETTINGS", "LEVEL_SETTINGS", "DISSetting", "FlatRecord", "new_pythia", "shard_seed",
+    "simulate_shard", "stream_seed",
+]  # fmt: skip
 
 EIC_SETTINGS = (
     "WeakBosonExchange:ff2ff(t:gmZ) = on",
@@ -55,8 +59,8 @@ class DISSetting:
         s = 4 * self.beams.electron * self.beams.hadron
         if not 0.5 <= self.q2_min < s:
             raise InputError(
-                f"--q2-min {self.q2_min:g} GeV2 is impossible at {self.beams.name}: it must be at least 0.5 and below "
-                f"s = {s:.0f} GeV2."
+                f"--q2-min {self.q2_min:g} GeV2 is impossible at {self.beams.name}: it must be at least 0.5 "
+                f"and below s = {s:.0f} GeV2."
             )
         if self.q2_max is not None and not self.q2_min < self.q2_max:
             raise InputError(f"--q2-max {self.q2_max:g} GeV2 must be above --q2-min {self.q2_min:g} GeV2.")
@@ -95,7 +99,16 @@ def shard_seed(seed: int, shard: int) -> int:
         seed: the user's seed.
         shard: the shard's number.
     """
-    return int(np.random.SeedSequence([seed, shard]).generate_state(1, np.uint64)[0] % _MAX_PYTHIA_SEED) + 1
+    return stream_seed(seed, shard)
+
+
+def stream_seed(*numbers: int) -> int:
+    """A seed for Pythia, 1 to 900,000,000, well mixed from the numbers that name a random stream.
+
+    Args:
+        *numbers: not negative.
+    """
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] % _MAX_PYTHIA_SEED) + 1
 
 
 def new_pythia(settings: tuple[str, ...], seed: int) -> Any:  # noqa: ANN401
@@ -129,7 +142,8 @@ def simulate_shard(setting: DISSetting, n: int, *, seed: int, shard: int) -> Eve
         shard: the shard's number; each has its own random stream.
 
     Returns:
-        Events with float32 columns, the scattered electron first, and the shard's cross-section in the metadata.
+        Events with float32 columns, the scattered electron first, and the shard's cross-section in the
+        metadata.
     """
     pythia = new_pythia(setting.settings(), shard_seed(seed, shard))
     parts: list[Events] = []
@@ -154,7 +168,7 @@ def final_state(record: ak.Array) -> Events:
     Raises:
         RuntimeError: if an event has no scattered electron.
     """
-    flat = _FlatRecord.of(record)
+    flat = FlatRecord.of(record)
     electron = flat.scattered_electron()
     keep = flat.column("status") > 0
     counts = np.add.reduceat(keep, flat.offsets[:-1], dtype=np.int64)
@@ -166,14 +180,15 @@ def final_state(record: ak.Array) -> Events:
     return Events.from_flat(counts, columns)
 
 
-class _FlatRecord(NamedTuple):
+class FlatRecord(NamedTuple):
     """Event records as flat numpy columns, particle after particle, without a copy."""
 
     offsets: NDArray[np.int64]
     content: Any
 
     @classmethod
-    def of(cls, record: ak.Array) -> "_FlatRecord":
+    def of(cls, record: ak.Array) -> "FlatRecord":
+        """The columns of event records: `n * var * PythiaParticle` as `Pythia.nextBatch` returns it."""
         layout = ak.to_packed(record).layout.to_ListOffsetArray64(True)
         return cls(np.asarray(layout.offsets), layout.content)
 
@@ -191,8 +206,8 @@ class _FlatRecord(NamedTuple):
     def scattered_electron(self) -> NDArray[np.int64]:
         """Flat row of the scattered electron of each event, by its chain of daughters.
 
-        The chain starts at the lepton that leaves the hard process (status 23 or -23) and follows the daughter that
-        is an electron until it is final.
+        The chain starts at the lepton that leaves the hard process (status 23 or -23) and follows the
+        daughter that is an electron until it is final.
         """
         ids, status = self.column("id"), self.column("status")
         first, last = self.column("daughter1"), self.column("daughter2")
