@@ -21,8 +21,8 @@ def join(parts: Sequence[Batch | Bundle]) -> Batch | Bundle:
     Args:
         parts: at least one, all of the same kind and with the same fields.
 
-    >>> first, second = (Batch(torch.zeros(2, n, 3), torch.ones(2), mask=torch.ones(2, n).bool()) for n in (4, 5))
-    >>> both = join([first, second])
+    >>> mask = torch.ones(2, 5).bool()
+    >>> both = join([Batch(torch.zeros(2, n, 3), torch.ones(2), mask=mask[:, :n]) for n in (4, 5)])
     >>> both.x.shape, both.lengths.tolist()
     (torch.Size([4, 5, 3]), [4, 4, 5, 5])
     """
@@ -46,9 +46,8 @@ def size_in_bytes(rows: Batch | Bundle) -> int:
 
 def _join(batches: Sequence[Batch]) -> Batch:
     longest = max((b.mask.shape[1] for b in batches if b.mask is not None), default=0)
-    return Batch(**{
-        name: torch.cat([_padded(batch, name, longest) for batch in batches]) for name, _ in _tensors(batches[0])
-    })
+    names = [name for name, _ in _tensors(batches[0])]
+    return Batch(**{name: torch.cat([_padded(batch, name, longest) for batch in batches]) for name in names})
 
 
 def _padded(batch: Batch, name: str, length: int) -> Tensor:

@@ -1,14 +1,14 @@
 """Which events train and which validate.
 
-The shards of a folder, in the order of their names, are one long table of n rows. Its last ceil(f n) rows validate and
-the others train, so the same folder is always divided in the same way and a row is never in both parts. Long files are
-divided further into pieces of rows, so that no piece is large in memory.
+The shards of a folder, in the order of their names, are one long table of n rows. Its last ceil(f n) rows
+validate and the others train, so the same folder is always divided in the same way and a row is never in both
+parts. Long files are divided further into pieces of rows, so that no piece is large in memory.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -68,11 +68,15 @@ def split(folder: Path, fraction: float = 0.02, piece: int = 50_000) -> Split:
         InputError: if there is no file, a file is damaged, or there are fewer than two events.
     """
     if not 0 < fraction < 1:
-        raise InputError(f"the validation fraction {fraction:g} is impossible; give a number above 0 and below 1.")
+        raise InputError(
+            f"the validation fraction {fraction:g} is impossible; give a number above 0 and below 1."
+        )
     whole = [Shard(path, 0, _rows(path)) for path in parquet.shards(folder)]
     total = sum(map(len, whole))
     if total < 2:
-        raise InputError(f"'{folder}' holds {total} event(s), but training and validation need at least one each.")
+        raise InputError(
+            f"'{folder}' holds {total} event(s), but training and validation need at least one each."
+        )
     border = min(total - math.ceil(fraction * total), total - 1)
     return Split(_cut(_take(whole, 0, border), piece), _cut(_take(whole, border, total), piece))
 
@@ -94,7 +98,7 @@ def _cut(shards: Sequence[Shard], piece: int) -> list[Shard]:
 
 def _pieces(shard: Shard, count: int) -> list[Shard]:
     edges = [shard.start + len(shard) * i // count for i in range(count + 1)]
-    return [replace(shard, start=a, stop=b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [replace(shard, start=a, stop=b) for a, b in pairwise(edges)]
 
 
 def _rows(path: Path) -> int:

@@ -1,10 +1,11 @@
 """An endless stream of batches from shards, shuffled and sorted by length.
 
-Epoch e visits the shards in a random order, in pools of a few shards. The n rows of a pool are shuffled and cut into
-ceil(n / batch_size) batches whose sizes differ by one at most. Within each window of some batches, the rows are first
-sorted by length, so that a batch of sets needs little padding, and then the batches of the pool are shuffled. All of
-this is a function of (seed, epoch, pool), so a position in the stream is three numbers, and every row is seen exactly
-once in an epoch. The next pool is read and encoded by a thread while the present one is used.
+Epoch e visits the shards in a random order, in pools of a few shards. The n rows of a pool are shuffled and
+cut into ceil(n / batch_size) batches whose sizes differ by one at most. Within each window of some batches,
+the rows are first sorted by length, so that a batch of sets needs little padding, and then the batches of
+the pool are shuffled. All of this is a function of (seed, epoch, pool), so a position in the stream is
+three numbers, and every row is seen exactly once in an epoch. The next pool is read and encoded by a thread
+meanwhile.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -109,8 +110,8 @@ class ShardStream:
         changed = [name for name, value in self._identity().items() if state.get(name) != value]
         if changed:
             raise InputError(
-                f"training cannot continue with another {', '.join(changed)} than it began with; give the same --data "
-                "and settings, or start a new run."
+                f"training cannot continue with another {', '.join(changed)} than it began with; give the "
+                "same data and settings, or start a new run."
             )
         self._epoch, self._index, self._batch = state["epoch"], state["pool"], state["batch"]
         self._pool = None
@@ -136,7 +137,8 @@ class ShardStream:
     def _ready_pool(self) -> Pool:
         """The present pool, from the thread if it has it; the thread then turns to the following one."""
         here = (self._epoch, self._index)
-        ready = self._next[1].result() if self._next is not None and self._next[0] == here else self._make_pool(*here)
+        prepared = self._next is not None and self._next[0] == here
+        ready = self._next[1].result() if self._next and prepared else self._make_pool(*here)
         if self._executor is not None:
             following = self._following(*here)
             self._next = (following, self._executor.submit(self._make_pool, *following))
@@ -208,4 +210,4 @@ def _sorted_windows(batches: Sequence[Tensor], lengths: Tensor, window: int) -> 
     for first in range(0, len(batches), window):
         group = batches[first : first + window]
         rows = torch.cat(list(group))
-        yield from rows[torch.argsort(lengths[rows], stable=True)].split([len(batch) for batch in group])
+        yield from rows[torch.argsort(lengths[rows], stable=True)].tensor_split(len(group))

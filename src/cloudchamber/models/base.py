@@ -1,8 +1,8 @@
 """What a model must offer to be trained, sampled or asked for densities.
 
-Each role is one verb. Training minimises L = sum_b w_b sum_k l_k(b) / sum_b w_b, where l_k(b) are the losses that
-`Trainable.losses` reports for event b of a batch and w_b is its weight: the losses come unreduced, so that weights
-apply and an average does not depend on how a batch is divided among processes.
+Each role is one verb. Training minimises L = sum_b w_b sum_k l_k(b) / sum_b w_b, where l_k(b) are the
+losses that `Trainable.losses` reports for event b of a batch and w_b is its weight: the losses come
+unreduced, so that weights apply and an average does not depend on how a batch is divided among processes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,18 +15,18 @@ from cloudchamber.tensors.rng import Rng
 
 __all__ = ["Samplable", "Scorable", "Trainable"]
 
-InRows = TypeVar("InRows", bound=Rows, contravariant=True)
-OutRows = TypeVar("OutRows", bound=Rows, covariant=True)
+InRows_contra = TypeVar("InRows_contra", bound=Rows, contravariant=True)
+OutRows_co = TypeVar("OutRows_co", bound=Rows, covariant=True)
 
 
-class Trainable(Protocol[InRows]):
+class Trainable(Protocol[InRows_contra]):
     """A `torch.nn.Module` with losses per event.
 
-    A model may also have a method `parts() -> Mapping[str, nn.Module]`: the gradients of each part are then clipped
-    and logged separately, so that one stage of a chain does not slow the others.
+    A model may also have a method `parts() -> Mapping[str, nn.Module]`: the gradients of each part are then
+    clipped and logged separately, so that one stage of a chain does not slow the others.
     """
 
-    def losses(self, rows: InRows, rng: Rng) -> Mapping[str, Tensor]:
+    def losses(self, rows: InRows_contra, rng: Rng) -> Mapping[str, Tensor]:
         """Losses by name, each of shape (B,) and unreduced; their sum is minimised.
 
         Args:
@@ -72,10 +72,10 @@ class Trainable(Protocol[InRows]):
         ...
 
 
-class Samplable(Protocol[OutRows]):
+class Samplable(Protocol[OutRows_co]):
     """A model that draws rows."""
 
-    def sample(self, rng: Rng) -> OutRows:
+    def sample(self, rng: Rng) -> OutRows_co:
         """Draw one row for each row of the random stream.
 
         Args:
@@ -84,10 +84,10 @@ class Samplable(Protocol[OutRows]):
         ...
 
 
-class Scorable(Protocol[InRows]):
+class Scorable(Protocol[InRows_contra]):
     """A model that knows its density."""
 
-    def log_prob(self, rows: InRows) -> Tensor:
+    def log_prob(self, rows: InRows_contra) -> Tensor:
         """Natural logarithm of the density of each row, shape (B,).
 
         Args:

@@ -17,6 +17,7 @@ The loop is handed its data as an object, so it knows no files:
 
 `encode(events) -> Batch | Bundle` is called once for each shard, in a background thread, and must be a pure
 function. The model is a `cloudchamber.models.base.Trainable`: `losses(rows, rng) -> {name: (B,)}`, optionally
-`parts() -> {name: module}`. The folder then holds `last.pt` (resumes exactly), `log.csv`, `tensorboard/` and, with
-`snapshot_minutes`, averaged weights `ema-<step>.safetensors`. `torchrun --nproc-per-node N` needs no other code.
+`parts() -> {name: module}`. The folder then holds `last.pt` (resumes exactly), `log.csv`, `tensorboard/` and,
+with `snapshot_minutes`, averaged weights `ema-<step>.safetensors`. `torchrun --nproc-per-node N` needs no
+other code.
 """
