@@ -14,7 +14,7 @@ An event is, with particle numbers from 1 and vertex numbers from -1 downwards,
     V -2 0 [5] @ x y z t                where particle 5, of status 2, decays
     P 9 -2 22 px py pz E m 1
 
-Numbers are the shortest text that reads back to the same float64, and E = sqrt(p^2 + m^2) is computed in float64.
+Numbers are the shortest text that reads back to the same float64, and E = sqrt(p^2 + m^2) is taken in float64.
 """
 
 from typing import NamedTuple
@@ -79,7 +79,7 @@ class _Vertices(NamedTuple):
 
     of_particle: NDArray[np.int64]
     """Number, from -1 downwards, of the vertex that each particle comes from."""
-    count: NDArray[np.int64]
+    per_event: NDArray[np.int64]
     """Vertices in each event."""
     prefix: pa.Array
     """Text before each particle's line: that of the vertex whose first particle it is, else nothing."""
@@ -131,19 +131,20 @@ def _event_preamble(run: RunInfo) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _event_text(events: Events, number: int, preamble: str) -> memoryview:
+def _event_text(events: Events, number: int, preamble: str) -> bytes:
     """The text of a batch, whose first event has this number."""
     _require_writable(events, number)
     vertices = _decay_vertices(events, number) if "mother" in events.columns else None
-    n_vertices = np.ones(len(events), dtype=np.int64) if vertices is None else vertices.count
+    n_vertices = np.ones(len(events), dtype=np.int64) if vertices is None else vertices.per_event
     primary = "V -1 0 [1,2]\n" if vertices is None else ""
     head = _join(
-        "", "E ", _text(number + np.arange(len(events))), " ", _text(n_vertices), " ", _text(events.counts + _BEAMS),
-        "\nU GEV MM\nW ", _text(events.weight), "\n" + preamble + primary,
+        "", "E ", _text(number + np.arange(len(events))), " ", _text(n_vertices), " ",
+        _text(events.counts + _BEAMS), "\nU GEV MM\nW ", _text(events.weight), "\n" + preamble + primary,
     )  # fmt: skip
     lines = _particle_lines(events, vertices)
     body = pc.binary_join(pa.ListArray.from_arrays(pa.array(events.offsets, pa.int32()), lines), "\n")
-    return memoryview(_join("", head, body, "\n").buffers()[2])
+    _, ends, characters = _join("", head, body, "\n").buffers()
+    return bytes(characters[: np.frombuffer(ends, np.int32)[len(events)]])
 
 
 def _particle_lines(events: Events, vertices: _Vertices | None) -> pa.Array:
@@ -180,7 +181,9 @@ def _decay_vertices(events: Events, number: int) -> _Vertices:
 def _require_writable(events: Events, number: int) -> None:
     empty = np.flatnonzero(events.counts == 0)
     if len(empty):
-        raise InputError(f"event {number + empty[0]} has no particles; drop such events before writing HepMC3.")
+        raise InputError(
+            f"event {number + empty[0]} has no particles; drop such events before writing HepMC3."
+        )
     for name in ("px", "py", "pz", "mass"):
         bad = np.flatnonzero(~np.isfinite(events.flat(name)))
         if len(bad):
@@ -194,8 +197,8 @@ def _require_tree(
     bad = np.flatnonzero((mother < -1) | (mother >= row) & (mother != -1) | (row == 0) & (mother != -1))
     if len(bad):
         raise InputError(
-            f"event {number + event[bad[0]]} has a particle whose mother does not stand before it; the column "
-            "mother must hold the row of the mother in the event, or -1."
+            f"event {number + event[bad[0]]} has a particle whose mother does not stand before it; "
+            "the column mother must hold the row of the mother in the event, or -1."
         )
 
 

@@ -6,8 +6,7 @@ Columns `pdg_id: list<int32>`, `px, py, pz, mass: list<float or double>` in GeV 
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +17,8 @@ from pydantic import ValidationError
 from cloudchamber.errors import InputError
 from cloudchamber.events import Events, RunInfo
 from cloudchamber.events.events import HISTORY_COLUMNS, MOMENTUM_COLUMNS
-from cloudchamber.formats.atomic import atomic_path
+from cloudchamber.formats.reader import collect
+from cloudchamber.formats.writer import EventWriter
 
 __all__ = ["METADATA_KEY", "ParquetWriter", "iterate", "read", "read_run", "shards", "write"]
 
@@ -27,52 +27,27 @@ REQUIRED = ("pdg_id", *MOMENTUM_COLUMNS)
 _ROW_GROUP = 10_000
 
 
-class ParquetWriter:
+class ParquetWriter(EventWriter):
     """Streams events into one file that appears under its name when the block ends well.
 
     Args:
         path: the file to make.
-        run: metadata of the sample; may be replaced with `finish` before the block ends.
+        run: metadata of the sample; `writer.run` may be replaced before the block ends.
 
     Raises:
-        InputError: if the file cannot be written.
+        InputError: if the file cannot be written, or no event was.
     """
 
-    def __init__(self, path: Path, run: RunInfo) -> None:
-        self.path, self.run = path, run
-        self._atomic = atomic_path(path)
-        self._writer: pq.ParquetWriter | None = None
+    def _begin(self, events: Events) -> None:
+        self._writer = pq.ParquetWriter(self._temporary, _to_table(events[:0]).schema, compression="zstd")
 
-    def __enter__(self) -> Self:
-        self._temporary = self._atomic.__enter__()
-        return self
+    def _append(self, events: Events) -> None:
+        self._writer.write_table(_to_table(events), row_group_size=_ROW_GROUP)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if self._writer is not None:
-                self._writer.add_key_value_metadata({METADATA_KEY: self.run.model_dump_json().encode()})
-                self._writer.close()
-        except OSError as failed:
-            self._atomic.__exit__(type(failed), failed, failed.__traceback__)
-            raise
-        self._atomic.__exit__(kind, error, trace)
-
-    def write(self, events: Events) -> None:
-        """Append events.
-
-        Args:
-            events: all parts of a file must have the same columns.
-        """
-        table = _to_table(events)
-        try:
-            if self._writer is None:
-                self._writer = pq.ParquetWriter(self._temporary, table.schema, compression="zstd")
-            self._writer.write_table(table, row_group_size=_ROW_GROUP)
-        except OSError as error:
-            self._writer = None
-            raise error
+    def _close(self, whole: bool) -> None:
+        if whole:
+            self._writer.add_key_value_metadata({METADATA_KEY: self.run.model_dump_json().encode()})
+        self._writer.close()
 
 
 def write(path: Path, events: Events) -> None:
@@ -98,10 +73,14 @@ def shards(path: Path) -> list[Path]:
     if path.is_dir():
         found = sorted(p for p in path.glob("*.parquet") if not p.name.startswith("."))
         if not found:
-            raise InputError(f"the folder '{path}' holds no .parquet file; make some with 'cloudchamber simulate dis'.")
+            raise InputError(
+                f"the folder '{path}' holds no .parquet file; make some with 'cloudchamber simulate dis'."
+            )
         return found
     if not path.exists():
-        raise InputError(f"'{path}' does not exist; check the path, or make it with 'cloudchamber simulate dis'.")
+        raise InputError(
+            f"'{path}' does not exist; check the path, or make it with 'cloudchamber simulate dis'."
+        )
     return [path]
 
 
@@ -115,15 +94,7 @@ def read(path: Path, limit: int | None = None) -> Events:
     Raises:
         InputError: if a file is missing, damaged, empty, or lacks a column.
     """
-    parts: list[Events] = []
-    wanted = limit
-    for part in iterate(path):
-        parts.append(part if wanted is None else part[:wanted])
-        if wanted is not None:
-            wanted -= len(parts[-1])
-            if wanted <= 0:
-                break
-    return Events.concatenate(parts)
+    return collect(iterate(path), limit)
 
 
 def iterate(path: Path, batch_size: int = 20_000) -> Iterator[Events]:
@@ -149,7 +120,9 @@ def iterate(path: Path, batch_size: int = 20_000) -> Iterator[Events]:
                 for batch in file.iter_batches(batch_size):
                     yield _to_events(batch, run, shard)
             except (pa.ArrowException, OSError) as error:
-                raise InputError(f"'{shard}' is damaged ({_first_line(error)}); make or copy it again.") from error
+                raise InputError(
+                    f"'{shard}' is damaged ({_first_line(error)}); make or copy it again."
+                ) from error
 
 
 def read_run(path: Path) -> RunInfo:
@@ -178,25 +151,33 @@ def _run_of(file: pq.ParquetFile, path: Path) -> RunInfo:
     try:
         return RunInfo.model_validate_json(text)
     except ValidationError as error:
-        raise InputError(f"the metadata of '{path}' is not valid ({error.error_count()} errors); make it again.") from None
+        raise InputError(
+            f"the metadata of '{path}' is not valid ({error.error_count()} errors); make it again."
+        ) from None
 
 
 def _require_columns(file: pq.ParquetFile, path: Path) -> None:
     missing = [name for name in REQUIRED if name not in file.schema_arrow.names]
     if missing:
         raise InputError(
-            f"'{path}' lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; a file of events needs "
-            f"{', '.join(REQUIRED)}."
+            f"'{path}' lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
+            f"a file of events needs {', '.join(REQUIRED)}."
         )
     for name in REQUIRED:
-        if not pa.types.is_list(file.schema_arrow.field(name).type):
-            raise InputError(f"the column {name} of '{path}' is not a list per event; see the Parquet schema in the docs.")
+        kind = file.schema_arrow.field(name).type
+        number = pa.types.is_integer if name == "pdg_id" else pa.types.is_floating
+        if not (pa.types.is_list(kind) and number(kind.value_type)):
+            wanted = "whole numbers" if name == "pdg_id" else "floating-point numbers"
+            raise InputError(
+                f"the column {name} of '{path}' is not a list of {wanted} per event; make it again."
+            )
 
 
 def _to_table(events: Events) -> pa.Table:
     offsets = pa.array(events.offsets.astype(np.int32))
     arrays = {
-        name: pa.ListArray.from_arrays(offsets, pa.array(_stored(name, events.flat(name)))) for name in events.columns
+        name: pa.ListArray.from_arrays(offsets, pa.array(_stored(name, events.flat(name))))
+        for name in events.columns
     }
     return pa.table({**arrays, "weight": pa.array(events.weight)})
 

@@ -17,8 +17,8 @@ class EventWriter(ABC):
 
     Args:
         path: the file to make.
-        run: metadata of the sample; it may be replaced until a format writes it (HepMC3 at the first events, the
-            others at the end).
+        run: metadata of the sample; `writer.run` may be replaced until it is written (HepMC3 does so with the
+            first events, the other formats at the end).
 
     Raises:
         InputError: if the file cannot be written, or no event was.
@@ -45,7 +45,7 @@ class EventWriter(ABC):
         except (OSError, InputError) as failed:
             first = failed if error is None else error
             self._atomic.__exit__(type(first), first, first.__traceback__)
-            raise first
+            raise first from first.__cause__
         self._atomic.__exit__(kind, error, trace)
 
     def write(self, events: Events) -> None:
