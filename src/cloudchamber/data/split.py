@@ -85,10 +85,10 @@ def _take(shards: Sequence[Shard], start: int, stop: int) -> list[Shard]:
     """Rows `start` to `stop` of all shards in a row."""
     firsts = accumulate(map(len, shards), initial=0)
     taken = [
-        replace(s, start=max(start - first, 0), stop=min(stop - first, len(s)))
-        for s, first in zip(shards, firsts, strict=False)
+        (shard, max(start - first, 0), min(stop - first, len(shard)))
+        for shard, first in zip(shards, firsts, strict=False)
     ]
-    return [shard for shard in taken if len(shard) > 0]
+    return [replace(shard, start=a, stop=b) for shard, a, b in taken if a < b]
 
 
 def _cut(shards: Sequence[Shard], piece: int) -> list[Shard]:

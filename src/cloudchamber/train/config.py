@@ -89,7 +89,7 @@ class TrainingConfig:
         return min(max(by_steps, by_time), 1.0)
 
     def rate(self, step: int, elapsed: float) -> float:
-        """Learning rate of the step that follows `step` others: linear warm-up times cosine decay to the floor.
+        """Learning rate of the step that follows `step` others: linear warm-up times cosine decay.
 
         Args:
             step: steps done.

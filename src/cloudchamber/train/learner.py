@@ -157,7 +157,7 @@ class Learner(Generic[R]):
             self._optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError, KeyError) as error:
             raise InputError(
-                "the checkpoint belongs to a model of another shape; give the preset that it was trained with."
+                "the checkpoint belongs to a model of another shape; give the preset of the run."
             ) from error
         self.step, self.events = state["step"], state["events"]
         if self._config.precision == "auto":
@@ -192,8 +192,8 @@ class Learner(Generic[R]):
         bad = [name for name, value in report.items() if not math.isfinite(value)]
         if bad:
             raise InputError(
-                f"training broke down at step {self.step}, where {bad[-1]} became {report[bad[-1]]}; lower the "
-                "learning rate or look for bad values in the data (the last checkpoint is kept)."
+                f"training broke down at step {self.step}, where {bad[-1]} became {report[bad[-1]]} (the last "
+                "checkpoint is kept); lower the learning rate or look for bad values in the data."
             )
         return report
 

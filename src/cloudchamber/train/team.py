@@ -49,8 +49,8 @@ class Team:
         """
         if total < self.size:
             raise InputError(
-                f"a batch of {total} events cannot be divided among {self.size} processes; use fewer processes or "
-                "more data."
+                f"a batch of {total} events cannot be divided among {self.size} processes; use fewer "
+                "processes or more data."
             )
         return range(total * self.rank // self.size, total * (self.rank + 1) // self.size)
 
@@ -106,7 +106,7 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
         raise InputError(f"the device '{name}' is not known; use auto, cpu or cuda.") from None
     if device.type == "cuda" and local_rank + (device.index or 0) >= torch.cuda.device_count():
         raise InputError(
-            f"the device '{name}' is not there ({torch.cuda.device_count()} CUDA devices are visible); use cpu."
+            f"the device '{name}' is not there ({torch.cuda.device_count()} CUDA devices are); use cpu."
         )
     return torch.device("cuda", local_rank) if name == "cuda" else device
 

@@ -157,6 +157,7 @@ class _Run(Generic[R]):
         self._validation_loss: float | None = state.get("validation_loss")
         self._best: float | None = state.get("best_validation_loss")
         self._saved_at = self._snapshot_at = self._before
+        self._validated_at = -1
         self._window = _Window()
         self._logs = Logs(checkpoint.parent, learner.step) if team.leads else None
 
@@ -168,7 +169,8 @@ class _Run(Generic[R]):
                     break
                 self._advance(elapsed)
             if not stop:
-                self._write_logs(self._take_window() | self._validate())
+                fresh = self._learner.step == self._validated_at
+                self._write_logs(self._take_window() | ({} if fresh else self._validate()))
                 self._snapshot()
             self._save()
         finally:
@@ -228,12 +230,11 @@ class _Run(Generic[R]):
         return entry
 
     def _validate(self) -> dict[str, float]:
+        self._validated_at = self._learner.step
         losses = self._learner.validate(self._validation)
         if losses:
             self._validation_loss = losses["loss"]
-            self._best = min(
-                self._validation_loss, self._best if self._best is not None else self._validation_loss
-            )
+            self._best = min(losses["loss"], losses["loss"] if self._best is None else self._best)
         return {f"validation_{name}": value for name, value in losses.items()}
 
     def _write_logs(self, entry: Mapping[str, float]) -> None:
