@@ -1,6 +1,8 @@
 """A model and a stream small enough to follow by hand."""
 
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,6 +10,10 @@ from torch import Tensor, nn
 
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import Rng
+from cloudchamber.train.config import TrainingConfig
+from cloudchamber.train.learner import Learner
+from cloudchamber.train.team import gather_team
+from cloudchamber.train.trainer import train
 
 
 class Regression(nn.Module):
@@ -55,3 +61,29 @@ def held_out() -> list[Batch]:
     stream = ToyStream()
     stream.position = 10_000
     return [next(stream), next(stream)]
+
+
+def settings(**changes: Any) -> TrainingConfig:  # noqa: ANN401
+    usual = {"warm_up_steps": 5, "precision": "float32", "log_steps": 5, "validation_steps": 10, "device": "cpu"}
+    return TrainingConfig(**{**usual, **changes})
+
+
+def two_processes(out: Path) -> None:
+    """Gradients of one step, then a run of 20 steps."""
+    config = settings(steps=20, clip_norm=None)
+    with gather_team("cpu") as team:
+        model = Regression(seed=team.rank)  # the first process's weights count
+        Learner(model, config, team).advance(next(ToyStream(15)), 0.0)
+        if team.leads:
+            torch.save({name: p.grad.clone() for name, p in model.named_parameters()}, out / "gradients.pt")
+    train(Regression(), ToyStream(15), held_out(), config, out / "run")
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "share":
+        two_processes(Path(sys.argv[2]))
+    else:
+        result = train(
+            Regression(), ToyStream(), held_out(), settings(steps=10**7), Path(sys.argv[2]), "resume" in sys.argv
+        )
+        print(result.signal, result.step)  # noqa: T201

@@ -192,8 +192,8 @@ class Learner(Generic[R]):
         bad = [name for name, value in report.items() if not math.isfinite(value)]
         if bad:
             raise InputError(
-                f"training broke down at step {self.step}, where {bad[-1]} became {report[bad[-1]]} (the last "
-                "checkpoint is kept); lower the learning rate or look for bad values in the data."
+                f"training broke down at step {self.step}, where {bad[-1]} became {report[bad[-1]]} (the "
+                "last checkpoint is kept); lower the learning rate or look for bad values in the data."
             )
         return report
 

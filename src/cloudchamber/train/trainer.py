@@ -249,9 +249,7 @@ class _Run(Generic[R]):
                 "elapsed": self._clock(),
                 "validation_loss": self._validation_loss,
                 "best_validation_loss": self._best,
-                "config": {
-                    k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self._config).items()
-                },
+                "config": asdict(self._config),
             }
             write_checkpoint(self._checkpoint, state)
 
