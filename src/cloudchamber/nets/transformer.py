@@ -1,0 +1,162 @@
+"""Transformers: over sets with real masking, and over sequences with a cache."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cloudchamber.nets.embed import Fourier
+from cloudchamber.nets.layers import ModulatedBlock, mask_bias, mlp
+from cloudchamber.tensors.batch import Batch
+
+__all__ = ["Cache", "SequenceTransformer", "SetTransformer"]
+
+
+class SetTransformer(nn.Module):
+    """(x, t, given) -> one vector for each element; permuting elements permutes the output, padding is never seen.
+
+    Args:
+        features: values F of an element.
+        tokens: kinds of elements.
+        context: size C of the context of a set.
+        token_context: given values D of an element.
+        width: features of an element inside.
+        depth: blocks.
+        heads: attention heads.
+        expansion: hidden width of the feed-forward parts in units of the width.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        tokens: int,
+        context: int,
+        token_context: int = 0,
+        width: int = 128,
+        depth: int = 5,
+        heads: int = 4,
+        expansion: int = 4,
+    ) -> None:
+        super().__init__()
+        self.embed = Fourier(features, frequencies=4, lowest=0.5, highest=4.0)
+        self.time = Fourier(1, frequencies=16, lowest=0.5, highest=60.0)
+        self.inputs = nn.Linear(self.embed.out_features + token_context, width)
+        self.kinds = nn.Embedding(tokens, width)
+        self.condition = mlp(self.time.out_features + context, width, width)
+        self.blocks = nn.ModuleList(ModulatedBlock(width, heads, expansion) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+        self.outputs = nn.Linear(width, features)
+        nn.init.zeros_(self.outputs.weight)
+        nn.init.zeros_(self.outputs.bias)
+
+    def forward(self, x: Tensor, t: Tensor, given: Batch) -> Tensor:
+        """The network's output, zero on padding.
+
+        Args:
+            x: shape (B, N, F).
+            t: shape (B,).
+            given: `context` (B, C), `mask` (B, N), `tokens` (B, N) and `token_context` (B, N, D).
+        """
+        assert given.mask is not None and given.tokens is not None and given.context is not None
+        mask = given.mask[..., None]
+        values = [self.embed(x)] + ([] if given.token_context is None else [given.token_context])
+        h = self.inputs(torch.cat(values, dim=-1) * mask) + self.kinds(given.tokens)
+        condition = functional.silu(self.condition(torch.cat([self.time(t[:, None]), given.context], dim=-1)))
+        bias = mask_bias(given.mask)
+        for block in self.blocks:
+            h = block(h, condition, bias)
+        out: Tensor = self.outputs(self.norm(h)) * mask
+        return out
+
+
+class Cache(NamedTuple):
+    """Keys and values of the steps so far, one pair for each block, each of shape (B, H, steps, D / H)."""
+
+    blocks: tuple[tuple[Tensor, Tensor], ...]
+
+
+class SequenceTransformer(nn.Module):
+    """Causal transformer over sequences of kinds with given values at every step.
+
+    Args:
+        tokens: kinds, the start mark included.
+        classes: size of the output at each step.
+        levels: each step carries integers, given as one-hot columns of these sizes.
+        context: size C of the context of a sequence.
+        width: features of a step inside.
+        depth: blocks.
+        heads: attention heads.
+        longest: steps with a position of their own; later ones share the last.
+    """
+
+    def __init__(
+        self,
+        tokens: int,
+        classes: int,
+        levels: tuple[int, ...],
+        context: int,
+        width: int = 96,
+        depth: int = 3,
+        heads: int = 4,
+        longest: int = 128,
+    ) -> None:
+        super().__init__()
+        self.longest = longest
+        self.kinds = nn.Embedding(tokens, width)
+        self.positions = nn.Embedding(longest, width)
+        self.level_sizes = levels
+        self.levels = nn.Linear(sum(levels), width, bias=False)
+        self.embed = Fourier(context)
+        self.condition = mlp(self.embed.out_features, width, width)
+        self.blocks = nn.ModuleList(ModulatedBlock(width, heads) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+        self.outputs = nn.Linear(width, classes)
+
+    def forward(self, tokens: Tensor, levels: Tensor, context: Tensor) -> Tensor:
+        """Logits of what follows each step, shape (B, L, classes).
+
+        Args:
+            tokens: shape (B, L).
+            levels: integers of each step, shape (B, L, number of levels).
+            context: shape (B, C).
+        """
+        steps = tokens.shape[1]
+        causal = torch.full((steps, steps), float("-inf"), device=tokens.device).triu(1)
+        condition = self._condition(context)
+        h = self._inputs(tokens, levels, 0)
+        for block in self.blocks:
+            h = block(h, condition, causal)
+        logits: Tensor = self.outputs(self.norm(h))
+        return logits
+
+    def step(self, token: Tensor, levels: Tensor, context: Tensor, cache: Cache | None) -> tuple[Tensor, Cache]:
+        """Logits of what follows one more step, shape (B, classes), and the longer cache.
+
+        Args:
+            token: shape (B,).
+            levels: shape (B, number of levels).
+            context: shape (B, C).
+            cache: of the steps before; None at the first.
+        """
+        position = 0 if cache is None else cache.blocks[0][0].shape[2]
+        condition = self._condition(context)
+        h = self._inputs(token[:, None], levels[:, None], position)
+        kept = []
+        for number, block in enumerate(self.blocks):
+            assert isinstance(block, ModulatedBlock)
+            before = None if cache is None else cache.blocks[number]
+            h, pair = block.step(h, condition, before)
+            kept.append(pair)
+        logits: Tensor = self.outputs(self.norm(h[:, 0]))
+        return logits, Cache(tuple(kept))
+
+    def _condition(self, context: Tensor) -> Tensor:
+        return functional.silu(self.condition(self.embed(context)))
+
+    def _inputs(self, tokens: Tensor, levels: Tensor, start: int) -> Tensor:
+        positions = torch.arange(start, start + tokens.shape[1], device=tokens.device).clamp(max=self.longest - 1)
+        h = self.kinds(tokens) + self.positions(positions)
+        columns = [functional.one_hot(levels[..., i], size) for i, size in enumerate(self.level_sizes)]
+        out: Tensor = h + self.levels(torch.cat(columns, dim=-1).to(h.dtype))
+        return out

@@ -1,0 +1,1 @@
+"""Recipes: presets, and the wiring that turns them into simulations, trainings, models and reports."""

@@ -1,0 +1,54 @@
+"""From a preset and a fitted representation to a model."""
+
+import torch
+
+from cloudchamber.events import Level
+from cloudchamber.models.autoregressive import MultisetModel
+from cloudchamber.models.cascade import Cascade
+from cloudchamber.models.diffusion import Diffusion
+from cloudchamber.nets.mlp import VectorNet
+from cloudchamber.nets.transformer import SetTransformer
+from cloudchamber.physics.pdg import quantum_table
+from cloudchamber.recipes.config import Preset
+from cloudchamber.represent.cloud import CloudRepresentation
+from cloudchamber.represent.electron import ElectronCoordinates
+
+__all__ = ["build_model", "conserved_columns"]
+
+_PROTON = 2212
+
+
+def conserved_columns(level: Level) -> tuple[int, ...]:
+    """Columns of `physics.pdg.quantum_table` that every event conserves and that imply all others.
+
+    At `primary` the net flavours of the hadrons are the proton's, which implies charge and baryon number; after weak
+    decays only charge, baryon and lepton numbers are left.
+
+    Args:
+        level: which hadrons have decayed.
+    """
+    return (2, 3, 4, 5, 6, 7, 8, 9) if level is Level.PRIMARY else (0, 1, 2, 3, 4)
+
+
+def build_model(preset: Preset, representation: CloudRepresentation) -> Cascade:
+    """An untrained cascade: electron, species, cloud.
+
+    Args:
+        preset: sizes of the networks, and the level of the events.
+        representation: fitted on events of that level.
+    """
+    columns = conserved_columns(preset.level)
+    charges = torch.from_numpy(representation.species.charges(columns))
+    total = torch.from_numpy(quantum_table([_PROTON])[0, list(columns)])
+    context, features = representation.CONTEXT, 3
+    electron, species, cloud = preset.electron, preset.species, preset.cloud
+    return Cascade({
+        "electron": Diffusion(
+            VectorNet(representation.electron.SIZE, width=electron.width, depth=electron.depth), electron.repeats
+        ),
+        "species": MultisetModel(charges, total, context - 1, species.width, species.depth),
+        "cloud": Diffusion(SetTransformer(
+            features, len(representation.species), context, token_context=1,
+            width=cloud.width, depth=cloud.depth, heads=cloud.heads, expansion=cloud.expansion,
+        )),
+    })  # fmt: skip

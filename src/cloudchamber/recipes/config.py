@@ -1,0 +1,120 @@
+"""Presets: what to build and how to train it, as typed TOML files.
+
+A preset is validated once, here; the rest of the package only sees keyword arguments. Presets that ship with the
+package are found by name, others by their path.
+"""
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cloudchamber.errors import InputError
+from cloudchamber.events import Level
+
+__all__ = ["Preset", "load_preset", "preset_names"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ElectronStage(_Section):
+    """The flow-matching model of the scattered electron."""
+
+    width: int = Field(default=128, ge=8, le=4096)
+    depth: int = Field(default=3, ge=1, le=64)
+    repeats: int = Field(default=4, ge=1, le=64)
+
+
+class SpeciesStage(_Section):
+    """The autoregressive model of the species."""
+
+    width: int = Field(default=96, ge=8, le=4096, multiple_of=4)
+    depth: int = Field(default=3, ge=1, le=64)
+
+
+class CloudStage(_Section):
+    """The flow-matching model of the particles' momenta."""
+
+    width: int = Field(default=128, ge=8, le=4096, multiple_of=4)
+    depth: int = Field(default=5, ge=1, le=64)
+    heads: int = Field(default=4, ge=1, le=64)
+    expansion: int = Field(default=4, ge=1, le=16)
+
+
+class Training(_Section):
+    """How the model is trained; see `cloudchamber.train.config.TrainingConfig`."""
+
+    batch_size: int = Field(default=256, ge=1, le=1_000_000)
+    optimizer: Literal["adamw", "lion"] = "adamw"
+    learning_rate: float = Field(default=1.5e-3, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warm_up_steps: int = Field(default=500, ge=0)
+    steps: int = Field(default=50_000, ge=1)
+    ema_decay: float = Field(default=0.999, ge=0, lt=1)
+    clip_norm: float = Field(default=5.0, gt=0)
+
+
+class Sampling(_Section):
+    """How the model is sampled by default."""
+
+    calls: int = Field(default=16, ge=1)
+    sampler: str = "heun"
+
+
+class Preset(_Section):
+    """A model, its training and its sampling."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    description: str
+    level: Level
+    electron: ElectronStage = ElectronStage()
+    species: SpeciesStage = SpeciesStage()
+    cloud: CloudStage = CloudStage()
+    training: Training = Training()
+    sampling: Sampling = Sampling()
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that ship with the package."""
+    return sorted(entry.name.removesuffix(".toml") for entry in _folder().iterdir() if entry.name.endswith(".toml"))
+
+
+def load_preset(name: str) -> Preset:
+    """A preset by its name, or by the path of a TOML file.
+
+    Args:
+        name: a shipped preset, or a path that ends in `.toml`.
+
+    Raises:
+        InputError: if there is no such preset or the file is malformed.
+
+    >>> load_preset("ep-dis-10x275").level.value
+    'primary'
+    """
+    if name.endswith(".toml"):
+        path = Path(name)
+        if not path.is_file():
+            raise InputError(f"the preset '{name}' does not exist; check the path.")
+        return _parse(path.read_bytes(), name)
+    if name not in preset_names():
+        raise InputError(f"the preset '{name}' is unknown; choose one of {', '.join(preset_names())}, or give a .toml file.")
+    return _parse((_folder() / f"{name}.toml").read_bytes(), name)
+
+
+def _folder() -> Any:  # noqa: ANN401
+    return resources.files("cloudchamber.recipes") / "presets"
+
+
+def _parse(text: bytes, name: str) -> Preset:
+    try:
+        return Preset.model_validate(tomllib.loads(text.decode()))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"the preset '{name}' is not valid TOML: {error}.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise InputError(f"the preset '{name}' is wrong at {where}: {first['msg']}.") from None

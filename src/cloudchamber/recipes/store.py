@@ -1,0 +1,180 @@
+"""Models on disk: weights as safetensors, and a JSON card with everything that is needed to build them.
+
+A model is two files: `NAME.safetensors` (weights and fitted maps, stored in their own precision) and `NAME.json` (the
+card). A training run keeps the same card and the fitted maps beside its checkpoint, so that it can be sampled at any
+time. Nothing is ever unpickled.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor
+
+from cloudchamber.errors import InputError
+from cloudchamber.events import RunInfo
+from cloudchamber.formats.atomic import atomic_path
+from cloudchamber.models.cascade import Cascade
+from cloudchamber.recipes.build import build_model
+from cloudchamber.recipes.config import Preset
+from cloudchamber.represent.cloud import CloudRepresentation
+
+__all__ = ["Card", "TrainedModel", "load_model", "model_names", "pretrained_folder", "save_model"]
+
+CHECKPOINT = "last.pt"
+RUN_CARD = "card.json"
+RUN_MAPS = "maps.safetensors"
+_MAPS, _WEIGHTS = "maps.", "weights."
+
+
+class Card(BaseModel):
+    """What a model is, what it was trained on, where it may be trusted, and how good it was measured to be."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: Preset
+    data: RunInfo
+    events: int
+    fingerprint: str
+    versions: dict[str, str]
+    training: dict[str, Any] = {}
+    domain: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model with its representation, ready to be sampled.
+
+    Attributes:
+        card: see `Card`.
+        representation: events <-> tensors.
+        model: the cascade, in evaluation mode.
+        digest: SHA-256 of the weights and maps, hexadecimal.
+    """
+
+    card: Card
+    representation: CloudRepresentation
+    model: Cascade
+    digest: str
+
+
+def pretrained_folder() -> Path:
+    """Where the shipped models are."""
+    return Path(__file__).parents[1] / "pretrained"
+
+
+def model_names() -> list[str]:
+    """Names of the shipped models."""
+    return sorted(path.stem for path in pretrained_folder().glob("*.safetensors"))
+
+
+def save_model(path: Path, model: Cascade, representation: CloudRepresentation, card: Card) -> None:
+    """Write a model as `path` (`.safetensors`) and its card beside it (`.json`).
+
+    Args:
+        path: the weights' file.
+        model: the cascade.
+        representation: its fitted maps.
+        card: what to tell of it.
+    """
+    tensors = {_WEIGHTS + name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    tensors |= {_MAPS + name: tensor.contiguous() for name, tensor in representation.state().items()}
+    with atomic_path(path) as temporary:
+        safetensors.torch.save_file(tensors, temporary)
+    write_card(path.with_suffix(".json"), card)
+
+
+def write_card(path: Path, card: Card) -> None:
+    """Write a card.
+
+    Args:
+        path: the JSON file.
+        card: what to write.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n")
+
+
+def load_model(name: str) -> TrainedModel:
+    """A shipped model by its name, a `.safetensors` file, or the folder of a training run.
+
+    Args:
+        name: as above.
+
+    Raises:
+        InputError: if there is no such model, or its files are damaged or do not belong together.
+    """
+    path = Path(name)
+    if path.is_dir():
+        return _load_run(path)
+    if name in model_names():
+        path = pretrained_folder() / f"{name}.safetensors"
+    elif path.suffix != ".safetensors" or not path.is_file():
+        raise InputError(
+            f"the model '{name}' is unknown; choose one of {', '.join(model_names())}, or give the folder of a training "
+            "run or a .safetensors file."
+        )
+    card = _read_card(path.with_suffix(".json"))
+    tensors = _read_tensors(path)
+    return _assemble(card, _part(tensors, _MAPS), _part(tensors, _WEIGHTS), path)
+
+
+def _load_run(folder: Path) -> TrainedModel:
+    from cloudchamber.train.checkpoint import averaged_weights
+
+    card = _read_card(folder / RUN_CARD)
+    if not (folder / CHECKPOINT).is_file():
+        raise InputError(f"the run '{folder}' has no checkpoint yet; train it longer with 'cloudchamber train --resume'.")
+    return _assemble(card, _read_tensors(folder / RUN_MAPS), averaged_weights(folder / CHECKPOINT), folder)
+
+
+def _assemble(card: Card, maps: dict[str, Tensor], weights: dict[str, Tensor], path: Path) -> TrainedModel:
+    try:
+        representation = CloudRepresentation.from_state(maps)
+        model = build_model(card.preset, representation)
+        model.load_state_dict(weights)
+    except (KeyError, RuntimeError, ValueError, IndexError) as error:
+        raise InputError(
+            f"the weights in '{path}' do not fit their card ({type(error).__name__}); copy both files again."
+        ) from error
+    if any(not bool(torch.isfinite(w).all()) for w in model.state_dict().values()):
+        raise InputError(f"the weights in '{path}' are not all finite numbers; copy or train the model again.")
+    model.requires_grad_(False)
+    return TrainedModel(card, representation, model.eval(), _digest({**maps, **weights}))
+
+
+def _read_card(path: Path) -> Card:
+    try:
+        return Card.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"the model's card '{path}' does not exist; copy it beside the weights.") from None
+    except (ValidationError, OSError) as error:
+        raise InputError(f"the model's card '{path}' is not valid ({type(error).__name__}); copy it again.") from None
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load_file(path)
+    except FileNotFoundError:
+        raise InputError(f"the weights '{path}' do not exist; copy them again.") from None
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"the weights '{path}' are damaged ({type(error).__name__}); copy them again.") from error
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Events to tensors and back."""

@@ -1,0 +1,304 @@
+r"""Whole DIS events as three parts: the electron's scores, the list of species, and a cloud of momentum scores.
+
+Momenta are taken in the hadronic centre-of-mass frame (`physics.dis`), where the axis is the exchanged boson's, the
+hadrons' momenta sum to zero and their energies to W. With transverse momentum p = pT (cos phi, sin phi) and rapidity
+Y = asinh(pz / mT) there, the scores of a particle are
+
+    (u1, u2) = R(pT) (cos phi, sin phi)          u3 = N( Y / ln(W / W0) )
+
+with R and N the Rayleigh and normal quantile maps of its species. R makes the transverse vector a unit normal in the
+plane, so the azimuth has no seam; the scale ln(W / W0) is the width of the rapidity plateau. Every map has an inverse
+and a log-determinant.
+"""
+
+from typing import NamedTuple
+
+import awkward as ak
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cloudchamber.errors import InputError
+from cloudchamber.events import Beams, Events
+from cloudchamber.physics.dis import dis_variables, from_frame, hadronic_tetrad, to_frame
+from cloudchamber.represent.electron import ElectronCoordinates
+from cloudchamber.represent.species import SpeciesTable, pools
+from cloudchamber.tensors.batch import Batch, Bundle
+from cloudchamber.tensors.bijections import TabulatedMap
+
+__all__ = ["CloudRepresentation", "four_momenta"]
+
+Array = NDArray[np.float64]
+
+_W0 = 0.4
+"""GeV; a pion's transverse mass, where the rapidity plateau ends."""
+_MAP_EVENTS = 300_000
+
+
+class _Hadrons(NamedTuple):
+    """Flat columns of the hadronic system: event number, species index, mass, frame momentum (E, px, py, pz)."""
+
+    event: NDArray[np.int64]
+    index: NDArray[np.int64]
+    mass: Array
+    momentum: Array
+
+
+class CloudRepresentation:
+    """Events <-> (electron, species, cloud).
+
+    Args:
+        electron: the electron's coordinates.
+        species: the species table.
+        pool: row of each species in the momentum maps, shape (S,), int64.
+        transverse: Rayleigh maps of pT.
+        longitudinal: normal maps of the scaled rapidity.
+    """
+
+    CONTEXT = 4
+
+    def __init__(
+        self,
+        electron: ElectronCoordinates,
+        species: SpeciesTable,
+        pool: Tensor,
+        transverse: TabulatedMap,
+        longitudinal: TabulatedMap,
+    ) -> None:
+        self.electron, self.species, self.pool = electron, species, pool
+        self.transverse, self.longitudinal = transverse, longitudinal
+
+    @property
+    def beams(self) -> Beams:
+        """Beam energies that the representation was fitted at."""
+        return self.electron.beams
+
+    @classmethod
+    def fit(cls, events: Events) -> "CloudRepresentation":
+        """Fit all maps on a sample; momenta on its first 300,000 events.
+
+        Args:
+            events: the scattered electron first in each.
+
+        Raises:
+            InputError: if the sample's metadata lacks the beams.
+        """
+        if events.run.beams is None:
+            raise InputError("the training events do not say their beams; simulate them with 'cloudchamber simulate dis'.")
+        hadronic = events.hadronic
+        pdg_ids = ak.to_numpy(ak.flatten(hadronic.pdg_id))
+        species = SpeciesTable.fit(pdg_ids, ak.to_numpy(ak.flatten(hadronic.mass)))
+        sample = events[:_MAP_EVENTS]
+        pt_min = events.run.cuts.pt_electron_min or 0.0
+        electron = ElectronCoordinates.fit(four_momenta(sample.electron), events.run.beams, pt_min)
+        counts = np.bincount(species.index(pdg_ids), minlength=len(species))
+        pool = pools(species.pdg_ids.numpy(), counts)
+        hadrons, W = _hadrons(sample, species, events.run.beams)
+        pt, scaled = _cylindrical(hadrons, W)
+        row = pool[hadrons.index]
+        rows = [row == number for number in range(pool.max() + 1)]
+        return cls(
+            electron,
+            species,
+            torch.from_numpy(pool),
+            TabulatedMap.fit([_at_least_two(pt[r], 0.0) for r in rows], "rayleigh"),
+            TabulatedMap.fit([_at_least_two(scaled[r], -1.0) for r in rows]),
+        )
+
+    def encode(self, events: Events) -> Bundle:
+        """Events as padded tensors, particles in the order of the species table.
+
+        Args:
+            events: the scattered electron first in each.
+
+        Returns:
+            Parts `electron` (x: (B, 2)), `species` (x: (B, N, 1) species indices, context (B, 4)) and `cloud`
+            (x: (B, N, 3), context (B, 4), tokens (B, N), token_context (B, N, 1) mass scores).
+
+        Raises:
+            InputError: if the beams differ or a species is unknown.
+        """
+        if events.run.beams != self.beams:
+            raise InputError(
+                f"the events have beams {events.run.beams.name if events.run.beams else 'unknown'}, but this model was "
+                f"fitted at {self.beams.name}."
+            )
+        electron_scores = self.electron.encode(four_momenta(events.electron))
+        hadrons, W = _hadrons(events, self.species, self.beams)
+        order = np.lexsort((hadrons.index, hadrons.event))
+        hadrons = _Hadrons(*(column[order] for column in hadrons))
+        scores = self._scores(hadrons, W)
+        index = torch.from_numpy(hadrons.index)
+        mass_scores = self.species.mass_scores(index, torch.from_numpy(hadrons.mass)).float()
+        counts = events.counts - 1
+        weight = torch.from_numpy(events.weight.astype(np.float32))
+        context = self.context(electron_scores, torch.from_numpy(counts))
+        mask = torch.arange(int(counts.max())) < torch.from_numpy(counts)[:, None]
+        tokens = _pad(index, mask)
+        return Bundle({
+            "electron": Batch(electron_scores, weight),
+            "species": Batch(tokens[..., None], weight, context=context[:, :-1], mask=mask),
+            "cloud": Batch(_pad(scores.float(), mask), weight, context=context, mask=mask, tokens=tokens,
+                           token_context=_pad(mass_scores[:, None], mask)),
+        })  # fmt: skip
+
+    def context(self, electron_scores: Tensor, counts: Tensor) -> Tensor:
+        """What later stages are told of an event, shape (B, 4): the electron's scores, scaled ln W and multiplicity.
+
+        Args:
+            electron_scores: shape (B, 2).
+            counts: hadronic particles, shape (B,).
+        """
+        zero = np.zeros(len(electron_scores))
+        W2 = dis_variables(self.electron.decode(electron_scores, zero), self.beams).W2
+        log_w = torch.from_numpy(np.log(np.maximum(W2, 1.0)) / 2 - 3.5).float()
+        return torch.cat([electron_scores, log_w[:, None], torch.log(counts[:, None].float() / 10)], dim=1)
+
+    def decode(
+        self, cloud: Tensor, tokens: Tensor, masses: Tensor, mask: Tensor, scattered: Array
+    ) -> tuple[Array, NDArray[np.int64]]:
+        """Hadrons of each event from their scores: the inverse of `encode` for given electrons.
+
+        Args:
+            cloud: momentum scores, shape (B, N, 3).
+            tokens: species indices, shape (B, N).
+            masses: GeV, shape (B, N).
+            mask: real particles, shape (B, N).
+            scattered: four-momenta of the electrons, shape (B, 4), GeV.
+
+        Returns:
+            Momenta (E, px, py, pz) in the hadronic frame, shape (n, 4), and the event number of each particle.
+        """
+        event = mask.nonzero()[:, 0].numpy()
+        scale = _plateau(np.sqrt(dis_variables(scattered, self.beams).W2))[event]
+        u, index = cloud[mask].double(), tokens[mask]
+        row = self.pool[index]
+        length = u[:, :2].norm(dim=1)
+        pt = self.transverse.inverse(length, row)
+        rapidity = self.longitudinal.inverse(u[:, 2], row).numpy() * scale
+        direction = (u[:, :2] / length.clamp(min=1e-12)[:, None]).numpy()
+        transverse = direction * pt.numpy()[:, None]
+        mt = np.sqrt(masses[mask].numpy() ** 2 + pt.numpy() ** 2)
+        momentum = np.stack([mt * np.cosh(rapidity), *transverse.T, mt * np.sinh(rapidity)], axis=-1)
+        return momentum, event
+
+    def log_det(self, events: Events) -> Tensor:
+        r"""ln |d scores / d(momenta)| of the hadrons, summed over each event, shape (B,).
+
+        Momenta are measured by the Lorentz-invariant element d^3p / E, for which d^3p / E = pT dpT dphi dY, so that
+        the transverse map contributes ln(R R' / pT) and the longitudinal one ln(N' / ln(W / W0)).
+
+        Args:
+            events: the scattered electron first in each.
+        """
+        hadrons, W = _hadrons(events, self.species, self.beams)
+        pt, scaled = (torch.from_numpy(v) for v in _cylindrical(hadrons, W))
+        row = self.pool[torch.from_numpy(hadrons.index)]
+        transverse = self.transverse.log_det(pt, row) + torch.log(self.transverse.forward(pt, row) / pt)
+        longitudinal = self.longitudinal.log_det(scaled, row) - torch.log(
+            torch.from_numpy(_plateau(W)[hadrons.event])
+        )
+        return torch.zeros(len(events), dtype=torch.float64).index_add(
+            0, torch.from_numpy(hadrons.event), transverse + longitudinal
+        )
+
+    def state(self) -> dict[str, Tensor]:
+        """All fitted tensors, by name."""
+        return {
+            "pool": self.pool,
+            "edges": torch.tensor([self.beams.electron, self.beams.hadron, self.electron.pt_min], dtype=torch.float64),
+            **_prefixed("electron", self.electron.quantiles.state()),
+            **_prefixed("species", self.species.state()),
+            **_prefixed("transverse", self.transverse.state()),
+            **_prefixed("longitudinal", self.longitudinal.state()),
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Tensor]) -> "CloudRepresentation":
+        """The representation that `state` came from.
+
+        Args:
+            state: tensors by name.
+        """
+        electron_energy, hadron_energy, pt_min = state["edges"].tolist()
+        beams = Beams(electron=electron_energy, hadron=hadron_energy)
+        return cls(
+            ElectronCoordinates(beams, pt_min, TabulatedMap.from_state(_part(state, "electron"))),
+            SpeciesTable.from_state(_part(state, "species")),
+            state["pool"],
+            TabulatedMap.from_state(_part(state, "transverse")),
+            TabulatedMap.from_state(_part(state, "longitudinal")),
+        )
+
+    def _scores(self, hadrons: _Hadrons, W: Array) -> Tensor:
+        pt, scaled = _cylindrical(hadrons, W)
+        row = self.pool[torch.from_numpy(hadrons.index)]
+        ratio = self.transverse.forward(torch.from_numpy(pt), row) / torch.from_numpy(np.maximum(pt, 1e-12))
+        transverse = torch.from_numpy(hadrons.momentum[:, 1:3]) * ratio[:, None]
+        longitudinal = self.longitudinal.forward(torch.from_numpy(scaled), row)
+        return torch.cat([transverse, longitudinal[:, None]], dim=1).clamp(-8, 8)
+
+
+def four_momenta(particles: ak.Array) -> Array:
+    """(E, px, py, pz) in float64 with the energy from the mass shell, shape (n, 4), GeV.
+
+    Args:
+        particles: flat records with px, py, pz, mass.
+    """
+    px, py, pz, mass = (ak.to_numpy(particles[name]).astype(np.float64) for name in ("px", "py", "pz", "mass"))
+    return np.stack([np.sqrt(px**2 + py**2 + pz**2 + mass**2), px, py, pz], axis=-1)
+
+
+def to_lab(momentum: Array, event: NDArray[np.int64], scattered: Array, beams: Beams) -> Array:
+    """Lab four-momenta of hadrons from the hadronic frame of their events.
+
+    Args:
+        momentum: (E, px, py, pz) in the frame, shape (n, 4).
+        event: event number of each, shape (n,).
+        scattered: four-momenta of the electrons, shape (B, 4).
+        beams: energies in GeV.
+    """
+    return from_frame(momentum, hadronic_tetrad(scattered, beams)[event])
+
+
+def _hadrons(events: Events, species: SpeciesTable, beams: Beams) -> tuple[_Hadrons, Array]:
+    """Hadrons in their frame, and W of each event."""
+    scattered = four_momenta(events.electron)
+    flat = ak.flatten(events.hadronic)
+    event = np.repeat(np.arange(len(events)), events.counts - 1)
+    momentum = to_frame(four_momenta(flat), hadronic_tetrad(scattered, beams)[event])
+    mass = ak.to_numpy(flat.mass).astype(np.float64)
+    index = species.index(ak.to_numpy(flat.pdg_id))
+    return _Hadrons(event, index, mass, momentum), np.sqrt(dis_variables(scattered, beams).W2)
+
+
+def _cylindrical(hadrons: _Hadrons, W: Array) -> tuple[Array, Array]:
+    """pT and scaled rapidity of each hadron in its frame."""
+    pt = np.hypot(hadrons.momentum[:, 1], hadrons.momentum[:, 2])
+    mt = np.maximum(np.hypot(pt, hadrons.mass), 1e-9)
+    return pt, np.arcsinh(hadrons.momentum[:, 3] / mt) / _plateau(W)[hadrons.event]
+
+
+def _plateau(W: Array) -> Array:
+    return np.log(np.maximum(W, 1.0) / _W0)
+
+
+def _at_least_two(sample: Array, low: float) -> Array:
+    """The sample, or a unit interval where a pool is empty in the fitted events."""
+    return sample if len(sample) > 1 else np.array([low, 1.0])
+
+
+def _pad(values: Tensor, mask: Tensor) -> Tensor:
+    """Flat rows laid out under a mask, zero where it is false."""
+    out = torch.zeros(*mask.shape, *values.shape[1:], dtype=values.dtype)
+    out[mask] = values
+    return out
+
+
+def _prefixed(name: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{name}.{key}": tensor for key, tensor in state.items()}
+
+
+def _part(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    return {key.removeprefix(f"{name}."): tensor for key, tensor in state.items() if key.startswith(f"{name}.")}

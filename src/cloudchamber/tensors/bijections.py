@@ -1,0 +1,138 @@
+r"""Fitted monotone maps that make one-dimensional marginals simple, with inverse and log-determinant.
+
+A tabulated map sends a value v to a score z by its empirical quantiles: z = G^-1(F(v)), where F is the distribution
+of the data and G a reference, the unit normal (for values on a line) or the Rayleigh distribution (for the length of
+a two-dimensional vector, so that the vector becomes a unit normal in the plane). The map is piecewise linear on a
+grid that is uniform in z, so its inverse is a table look-up and its log-determinant is ln dz/dv of the segment.
+
+One map holds several rows (one for each species, say) that share the grid; `row` says which one a value uses.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import stats
+from torch import Tensor
+
+__all__ = ["TabulatedMap"]
+
+_REFERENCES = {"normal": stats.norm, "rayleigh": stats.rayleigh}
+
+
+class TabulatedMap:
+    """Monotone piecewise-linear maps v <-> z on a grid uniform in z.
+
+    Args:
+        knots: values at the grid points, strictly increasing, shape (R, K), float64.
+        low: first grid point, shape (R,).
+        high: last grid point, shape (R,).
+
+    >>> square = TabulatedMap(torch.tensor([[0.0, 1.0, 4.0]]).double(), torch.zeros(1), torch.full((1,), 2.0))
+    >>> row = torch.zeros(2, dtype=torch.long)
+    >>> square.inverse(torch.tensor([1.5, 2.0]).double(), row).tolist()
+    [2.5, 4.0]
+    """
+
+    def __init__(self, knots: Tensor, low: Tensor, high: Tensor) -> None:
+        self.knots, self.low, self.high = knots.double(), low.double(), high.double()
+        self._step = (self.high - self.low) / (knots.shape[1] - 1)
+
+    @classmethod
+    def fit(cls, samples: list[NDArray[np.floating]], reference: str = "normal", size: int = 129) -> "TabulatedMap":
+        """Quantile maps of several samples, one row each.
+
+        Args:
+            samples: values of each row; at least two different ones.
+            reference: `normal`, or `rayleigh` for non-negative values whose map goes through the origin.
+            size: grid points K.
+
+        Returns:
+            The fitted map; its outermost knots are the extremes of the data.
+        """
+        distribution = _REFERENCES[reference]
+        knots, lows, highs = [], [], []
+        for sample in samples:
+            n = len(sample)
+            low = 0.0 if reference == "rayleigh" else float(distribution.ppf(0.5 / n))
+            high = float(distribution.ppf(1 - 0.5 / n))
+            grid = np.linspace(low, high, size)
+            row = np.quantile(np.asarray(sample, dtype=np.float64), distribution.cdf(grid))
+            row[-1] = np.max(sample)
+            row[0] = 0.0 if reference == "rayleigh" else np.min(sample)
+            knots.append(_strictly_increasing(row))
+            lows.append(low)
+            highs.append(high)
+        return cls(torch.tensor(np.stack(knots)), torch.tensor(lows), torch.tensor(highs))
+
+    def forward(self, v: Tensor, row: Tensor) -> Tensor:
+        """Scores of values; linear beyond the outermost knots.
+
+        Args:
+            v: values, any shape.
+            row: which map each value uses, same shape.
+        """
+        segment = self._segment(v, row)
+        left, width = self._edges(segment, row)
+        return self.low[row] + self._step[row] * (segment + (v.double() - left) / width)
+
+    def inverse(self, z: Tensor, row: Tensor, bounded: bool = False) -> Tensor:
+        """Values of scores.
+
+        Args:
+            z: scores, any shape.
+            row: which map each score uses, same shape.
+            bounded: keep values inside the range of the fitted data instead of extrapolating.
+        """
+        position = (z.double() - self.low[row]) / self._step[row]
+        if bounded:
+            position = position.clamp(0, self.knots.shape[1] - 1)
+        segment = position.floor().long().clamp(0, self.knots.shape[1] - 2)
+        left, width = self._edges(segment, row)
+        return left + (position - segment) * width
+
+    def log_det(self, v: Tensor, row: Tensor) -> Tensor:
+        """ln dz/dv at each value.
+
+        Args:
+            v: values, any shape.
+            row: which map each value uses, same shape.
+        """
+        _, width = self._edges(self._segment(v, row), row)
+        return torch.log(self._step[row] / width)
+
+    def state(self) -> dict[str, Tensor]:
+        """The tensors that define the map."""
+        return {"knots": self.knots, "low": self.low, "high": self.high}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Tensor]) -> "TabulatedMap":
+        """The map that `state` came from.
+
+        Args:
+            state: tensors by name.
+        """
+        return cls(state["knots"], state["low"], state["high"])
+
+    def _edges(self, segment: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
+        """Left knot and width of segments."""
+        flat = row * self.knots.shape[1] + segment
+        left = self.knots.reshape(-1)[flat]
+        return left, self.knots.reshape(-1)[flat + 1] - left
+
+    def _segment(self, v: Tensor, row: Tensor) -> Tensor:
+        """Segment of each value, by bisection in its own row."""
+        size, flat = self.knots.shape[1], self.knots.reshape(-1)
+        low = torch.zeros_like(row)
+        high = torch.full_like(row, size - 1)
+        for _ in range(int(np.ceil(np.log2(size - 1))) + 1):
+            middle = (low + high) // 2
+            right = v.double() >= flat[row * size + middle]
+            low, high = torch.where(right, middle, low), torch.where(right, high, middle)
+        return low.clamp(0, size - 2)
+
+
+def _strictly_increasing(knots: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Knots with ties moved apart by a hair of their range."""
+    gap = max((knots[-1] - knots[0]) * 1e-7, 1e-12)
+    ramp = gap * np.arange(len(knots))
+    return np.maximum.accumulate(knots - ramp) + ramp
