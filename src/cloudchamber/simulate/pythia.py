@@ -6,6 +6,7 @@ files for head-on beams; Pythia's `PhaseSpace:pTHatMinDiverge` stays at its defa
 electron's pT there.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, NamedTuple
@@ -132,7 +133,9 @@ def new_pythia(settings: tuple[str, ...], seed: int) -> Any:  # noqa: ANN401
     return pythia
 
 
-def simulate_shard(setting: DISSetting, n: int, *, seed: int, shard: int) -> Events:
+def simulate_shard(
+    setting: DISSetting, n: int, *, seed: int, shard: int, advance: Callable[[int], None] = lambda made: None
+) -> Events:
     """One shard of events, with the final state after the chosen level of decays.
 
     Args:
@@ -140,6 +143,7 @@ def simulate_shard(setting: DISSetting, n: int, *, seed: int, shard: int) -> Eve
         n: number of events.
         seed: the user's seed.
         shard: the shard's number; each has its own random stream.
+        advance: told how many events have been made since the last call.
 
     Returns:
         Events with float32 columns, the scattered electron first, and the shard's cross-section in the
@@ -152,6 +156,7 @@ def simulate_shard(setting: DISSetting, n: int, *, seed: int, shard: int) -> Eve
         batch = pythia.nextBatch(min(_CHUNK, n - made))
         parts.append(final_state(batch.prt))
         made += len(batch)
+        advance(len(batch))
     info = pythia.infoPython()
     run = setting.run_info(seed).with_(
         cross_section_pb=info.sigmaGen() * PB_PER_MB, cross_section_error_pb=info.sigmaErr() * PB_PER_MB

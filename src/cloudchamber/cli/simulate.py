@@ -1,0 +1,54 @@
+"""`cloudchamber simulate`: samples made with a conventional generator."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cloudchamber.events.schema import Level
+
+__all__ = ["dis"]
+
+
+def dis(
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for the shards of 25,000 events each.")],
+    events: Annotated[int, typer.Option(help="Number of events.")],
+    beams: Annotated[str, typer.Option(help="Electron x hadron energies in GeV.")] = "10x275",
+    q2_min: Annotated[float, typer.Option(help="Smallest Q2 in GeV2.")] = 25.0,
+    q2_max: Annotated[float | None, typer.Option(help="Largest Q2 in GeV2; no limit by default.")] = None,
+    level: Annotated[Level, typer.Option(help="Which hadrons have decayed.")] = Level.STABLE,
+    seed: Annotated[int, typer.Option(help="Names the random streams.")] = 1,
+    workers: Annotated[int, typer.Option(help="Processes to use.")] = 1,
+) -> None:
+    """Simulate neutral-current deep-inelastic scattering with Pythia8 and the EIC settings.
+
+    The files are the same for any number of workers. A run that was interrupted continues when the same
+    command is given again.
+
+    Example:
+        cloudchamber simulate dis --beams 10x275 --q2-min 25 --events 100000 --workers 2 --out reference
+
+    Args:
+        out: folder for the shards.
+        events: number of events.
+        beams: electron x hadron energies in GeV.
+        q2_min: smallest Q2 in GeV2.
+        q2_max: largest Q2 in GeV2; no limit by default.
+        level: which hadrons have decayed.
+        seed: names the random streams.
+        workers: processes to use.
+    """
+    from cloudchamber.cli.progress import event_bar
+    from cloudchamber.events import Beams
+    from cloudchamber.recipes.simulation import simulate_folder
+    from cloudchamber.simulate.pythia import DISSetting
+
+    setting = DISSetting(Beams.parse(beams), q2_min, q2_max, level)
+    with event_bar("simulating", events) as advance:
+        made = simulate_folder(setting, out, events=events, seed=seed, workers=workers, advance=advance)
+    kept = f", {made.kept_shards} of them from before" if made.kept_shards else ""
+    typer.echo(
+        f"{events:,} events in {made.shards} shards{kept}: '{out}', "
+        f"cross-section {made.cross_section_pb:.5g} +- {made.cross_section_error_pb:.2g} pb"
+    )

@@ -1,0 +1,125 @@
+"""Independent tasks in worker processes, each reporting how far it is.
+
+Workers are spawned, so that no thread or lock is copied, and talk over a pipe of their own: a worker whose
+parent is gone finds the pipe closed and leaves. An interrupt ends all workers and waits for them, so
+nothing runs on behind.
+"""
+
+import signal
+import sys
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from threading import current_thread, main_thread
+from typing import Any, TypeVar
+
+from cloudchamber.errors import InputError
+
+__all__ = ["Advance", "exit_on_sigterm", "run_tasks"]
+
+Task = TypeVar("Task")
+Advance = Callable[[int], None]
+"""Called with the number of events that have been made since the last call."""
+_SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
+
+
+def run_tasks(
+    job: Callable[[Task, Advance], None], tasks: Sequence[Task], *, workers: int, advance: Advance
+) -> None:
+    """Do all tasks, in this process or in several.
+
+    Args:
+        job: does one task and reports progress; must be picklable for more than one worker.
+        tasks: what to do, in any order.
+        workers: processes to use at most; with 1, the tasks are done here.
+        advance: told the progress of all tasks together.
+
+    Raises:
+        InputError: if a task raises it, or a worker was killed.
+    """
+    if min(workers, len(tasks)) <= 1:
+        for task in tasks:
+            job(task, advance)
+        return
+    context = get_context("spawn")
+    pipes = [context.Pipe() for _ in range(min(workers, len(tasks)))]
+    processes = [context.Process(target=_serve, args=(theirs, job), daemon=True) for _, theirs in pipes]
+    try:
+        for process, (_, theirs) in zip(processes, pipes, strict=True):
+            process.start()
+            theirs.close()
+        _share([ours for ours, _ in pipes], deque(tasks), advance)
+    finally:
+        for process in processes:
+            if process.pid is not None:
+                process.terminate()
+                process.join()
+
+
+@contextmanager
+def exit_on_sigterm() -> Iterator[None]:
+    """Leave through `SystemExit` on SIGTERM, so that what is half done is tidied up; main thread only."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    usual = signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, usual)
+
+
+def _share(team: list["Connection[Any, Any]"], queue: deque[Task], advance: Advance) -> None:
+    """Hand tasks to whoever is free until all are done."""
+    for connection in team:
+        connection.send(queue.popleft())
+    busy = set(team)
+    while busy:
+        for connection in busy.intersection(wait(list(busy))):
+            report = _receive(connection)
+            if isinstance(report, int):
+                advance(report)
+            elif queue:
+                connection.send(queue.popleft())
+            else:
+                busy.remove(connection)
+
+
+def _receive(connection: "Connection[Any, Any]") -> int | None:
+    """A worker's progress, or None when its task is done."""
+    try:
+        report: int | Exception | None = connection.recv()
+    except (EOFError, ConnectionError):
+        raise InputError(
+            "a worker process was killed, perhaps for lack of memory; run the same command again to continue."
+        ) from None
+    if isinstance(report, Exception):
+        raise report
+    return report
+
+
+def _serve(connection: "Connection[Any, Any]", job: Callable[[Task, Advance], None]) -> None:
+    """A worker's life: receive a task, do it, say so; leave when the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
+    with suppress(EOFError, ConnectionError):
+        while True:
+            task = connection.recv()
+            connection.send(_outcome(job, task, connection.send))
+
+
+def _outcome(job: Callable[[Task, Advance], None], task: Task, advance: Advance) -> Exception | None:
+    try:
+        job(task, advance)
+    except (InputError, ConnectionError) as error:
+        return error
+    except Exception:
+        return RuntimeError(f"a worker failed:\n{traceback.format_exc()}")
+    return None
+
+
+def _leave(number: int, frame: object) -> None:
+    sys.exit(_SIGTERM_EXIT_CODE)
