@@ -20,5 +20,20 @@ def convert(
     Args:
         source: a file of events, or a folder of Parquet shards.
         target: the file to make; its suffix picks the format.
+
+    Raises:
+        InputError: if the source cannot be read or the target not be written.
     """
-    raise NotImplementedError(source, target)
+    from cloudchamber.cli.progress import event_bar
+    from cloudchamber.errors import InputError
+    from cloudchamber.formats.files import iterate, open_writer, read_run
+
+    if target.exists() and target.resolve() == source.resolve():
+        raise InputError(f"'{target}' is both source and target; give the target another name.")
+    writer, written = open_writer(target, read_run(source)), 0
+    with event_bar("converting", None) as advance, writer:
+        for events in iterate(source):
+            writer.write(events)
+            advance(len(events))
+            written += len(events)
+    typer.echo(f"{written:,} events written: '{target}'")

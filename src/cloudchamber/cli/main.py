@@ -1,15 +1,16 @@
 """The entry point `cloudchamber`, which finds a command, runs it and turns failures into one sentence.
 
 A command `a b` is the function `b` of the module `cloudchamber.cli.a`, and a command `a` the function `a` of
-the module `cloudchamber.cli.a`; both stand in the table `COMMANDS`. A module is imported only when its command
-is called, so that `cloudchamber --help` is quick; it imports what is heavy (torch, Pythia) inside its functions.
+the module `cloudchamber.cli.a`; both stand in the table `COMMANDS`. A module is imported only when its
+command is called, so that `cloudchamber --help` is quick; it imports what is heavy (torch, Pythia) inside its
+functions.
 
-The function is plain: its parameters are annotated as Typer wants them, and its docstring is its help. The text
-before `Example:` and `Args:` is shown first, and the lines under `Example:` appear at the end as a command that
-works. `cloudchamber.cli.check` is a small model to follow.
+The function is plain: its parameters are annotated as Typer wants them, and its docstring is its help. The
+text before `Example:` and `Args:` is shown first, and the lines under `Example:` appear at the end as a
+command that works. `cloudchamber.cli.check` is a small model to follow.
 
-Exit codes: 0 success, 1 a check that failed (`raise typer.Exit(1)`), 2 bad input (`raise InputError(sentence)`
-or any usage error), 130 interrupted by the user.
+Exit codes: 0 success, 1 a check that failed (`raise typer.Exit(1)`), 2 bad input (`raise
+InputError(sentence)` or any usage error), 130 interrupted by the user.
 """
 
 import errno

@@ -1,4 +1,4 @@
-"""Text files that may be compressed: gzip and Zstandard by suffix when written, by their first bytes when read.
+"""Text files that may be compressed: by their suffix when written, by their first bytes when read.
 
 The same content gives the same bytes: gzip's time stamp and file name are left out.
 """

@@ -1,6 +1,7 @@
 """Any file of events: the suffix picks the format.
 
-`.hepmc3` and `.hepmc` (HepMC3 text, also with `.gz` or `.zst`), `.parquet` (or a folder of such shards), `.root`.
+`.hepmc3` and `.hepmc` (HepMC3 text, also with `.gz` or `.zst`), `.parquet` (or a folder of such shards),
+`.root`.
 """
 
 from collections.abc import Iterator
@@ -62,7 +63,7 @@ def read(path: Path, limit: int | None = None) -> Events:
         limit: stop after this many events.
 
     Raises:
-        InputError: if the file is missing, damaged, empty or of no known format, or holds numbers that are not finite.
+        InputError: if the file is missing, damaged, empty or of no known format, or a number is not finite.
     """
     return collect(iterate(path), limit)
 
@@ -79,7 +80,7 @@ def iterate(path: Path, batch_size: int = 20_000, *, require_finite: bool = True
         Consecutive events.
 
     Raises:
-        InputError: if the file is missing, damaged, empty or of no known format, or holds numbers that are not finite.
+        InputError: if the file is missing, damaged, empty or of no known format, or a number is not finite.
     """
     first = 0
     for events in _reader(path).iterate(path, batch_size):

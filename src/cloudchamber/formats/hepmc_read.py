@@ -1,12 +1,13 @@
 """HepMC3 text, read in blocks of whole events with bounded memory.
 
-The final particles (status 1) of any generator are read, with the scattered electron put first: as in the EIC's
-reconstruction, it is the first final electron (PDG 11) of the record. Files that this package wrote with decays
-give those back as well. A file must be whole: it must end with HepMC3's end-of-listing mark, and no event may have
-fewer particles than it announces.
+The final particles (status 1) of any generator are read, with the scattered electron put first: as in the
+EIC's reconstruction, it is the first final electron (PDG 11) of the record. Files that this package wrote
+with decays give those back as well. A file must be whole: it must end with HepMC3's end-of-listing mark, and
+no event may have fewer particles than it announces.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -164,7 +165,7 @@ def _split(text: bytes, batch_size: int) -> Iterator[bytes]:
         + 1
     )
     edges = [0, *starts[batch_size - 1 :: batch_size].tolist(), len(text)]
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges):
         yield text[start:end]
 
 

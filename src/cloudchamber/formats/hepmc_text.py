@@ -1,8 +1,8 @@
 """HepMC3 text as columns: lines of one kind are gathered and parsed at once.
 
-A block holds whole events. Its lines are told apart by their first letter: E (event), U (units), W (weights), A
-(attributes), P (particles), V (vertices); see `hepmc_write` for their fields. Any other line, a particle that is
-missing or out of order, or a number that cannot be read means damage.
+A block holds whole events. Its lines are told apart by their first letter: E (event), U (units), W (weights),
+A (attributes), P (particles), V (vertices); see `hepmc_write` for their fields. Any other line, a particle
+that is missing or out of order, or a number that cannot be read means damage.
 """
 
 from typing import Any, NamedTuple
@@ -16,17 +16,13 @@ from numpy.typing import NDArray
 __all__ = ["DamagedTextError", "Particles", "Text", "Vertices"]
 
 PARTICLE_FIELDS = {
-    "tag": pa.string(), "id": pa.int64(), "parent": pa.int64(), "pdg_id": pa.int64(), "px": pa.float64(),
-    "py": pa.float64(), "pz": pa.float64(), "energy": pa.float64(), "mass": pa.float64(), "status": pa.int64(),
-}  # fmt: skip
-VERTEX_FIELDS = {"tag": pa.string(), "id": pa.int64(), "status": pa.int64(), "incoming": pa.string()}
-POSITION_FIELDS = {
-    "at": pa.string(),
-    "vx": pa.float64(),
-    "vy": pa.float64(),
-    "vz": pa.float64(),
-    "vt": pa.float64(),
+    "tag": pa.string(),
+    **dict.fromkeys(("id", "parent", "pdg_id"), pa.int64()),
+    **dict.fromkeys(("px", "py", "pz", "energy", "mass"), pa.float64()),
+    "status": pa.int64(),
 }
+VERTEX_FIELDS = {"tag": pa.string(), "id": pa.int64(), "status": pa.int64(), "incoming": pa.string()}
+POSITION_FIELDS = {"at": pa.string(), **dict.fromkeys(("vx", "vy", "vz", "vt"), pa.float64())}
 _KINDS = b"EUWAPV\n"
 _CROSS_SECTION = b"A 0 GenCrossSection "
 

@@ -14,7 +14,8 @@ An event is, with particle numbers from 1 and vertex numbers from -1 downwards,
     V -2 0 [5] @ x y z t                where particle 5, of status 2, decays
     P 9 -2 22 px py pz E m 1
 
-Numbers are the shortest text that reads back to the same float64, and E = sqrt(p^2 + m^2) is taken in float64.
+Numbers are the shortest text that reads back to the same float64, and E = sqrt(p^2 + m^2) is taken in
+float64.
 """
 
 from typing import NamedTuple

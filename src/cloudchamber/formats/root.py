@@ -1,8 +1,9 @@
 """ROOT: a TTree `events` of jagged branches, with the run metadata as JSON in the string `cloudchamber`.
 
-Branches `pdg_id[n]/I, px[n], py[n], pz[n], mass[n]/F or D` in GeV and `weight/D`; optional `status[n], mother[n]/I` and
-`vx[n], vy[n], vz[n], vt[n]/D` in mm where decays are kept. ROOT's own macros, RDataFrame and uproot read it. It is not the
-HepMC3 tree that the EIC's simulation reads; `abconv` makes that from HepMC3 text.
+Branches `pdg_id[n]/I, px[n], py[n], pz[n], mass[n]/F or D` in GeV and `weight/D`; optional `status[n],
+mother[n]/I` and `vx[n], vy[n], vz[n], vt[n]/D` in mm where decays are kept. ROOT's own macros, RDataFrame and
+uproot read it. It is not the HepMC3 tree that the EIC's simulation reads; `abconv` makes that from HepMC3
+text.
 """
 
 from collections.abc import Iterator

@@ -1,20 +1,35 @@
 """Additive quantum numbers of particles, from their PDG Monte Carlo numbers.
 
-Net quark content (d, u, s, c, b) counts quarks minus antiquarks, read off the digits n_q1 n_q2 n_q3 of the number as
-the PDG's numbering scheme defines them; K0S and K0L are superpositions and have none. Charges and names come from the `particle` package.
+Net quark content (d, u, s, c, b) counts quarks minus antiquarks, read off the digits n_q1 n_q2 n_q3 of the
+number as the PDG's numbering scheme defines them, or off Z and A of a nucleus; K0S and K0L are superpositions
+and have none. Charges, names, masses and lifetimes come from the `particle` package.
 """
 
+import math
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["QuantumNumbers", "name", "quantum_numbers", "quantum_table", "symbol"]
+__all__ = [
+    "QuantumNumbers",
+    "Species",
+    "is_known",
+    "name",
+    "quantum_numbers",
+    "quantum_table",
+    "species",
+    "symbol",
+]
 
 _QUARKS = {1: 0, 2: 1, 3: 2, 4: 3, 5: 4}
 _LEPTONS = {11: 0, 12: 0, 13: 1, 14: 1, 15: 2, 16: 2}
 _MIXED = (130, 310)
+_NUCLEUS = 1_000_000_000
+_NOTHING = (0, 0, 0, 0, 0)
+_NEUTRINOS = (12, 14, 16)
+_GEV_PER_MEV = 1e-3
 
 
 class QuantumNumbers(NamedTuple):
@@ -48,24 +63,93 @@ def quantum_numbers(pdg_id: int) -> QuantumNumbers:
     pdgid = PDGID(pdg_id)
     if not pdgid.is_valid or pdgid.three_charge is None:
         raise KeyError(f"{pdg_id} is not a valid PDG number")
+    if pdgid.is_diquark or 1 <= abs(pdg_id) <= 8:
+        raise KeyError(f"{pdg_id} is a parton, not a particle")
     sign, code = (1 if pdg_id > 0 else -1), abs(pdg_id)
-    leptons, flavours = [0, 0, 0], [0, 0, 0, 0, 0]
+    leptons = [0, 0, 0]
     if code in _LEPTONS:
         leptons[_LEPTONS[code]] = sign
-    baryon = 0
-    if code > 100 and code not in _MIXED:
-        q1, q2, q3 = (code // 1000) % 10, (code // 100) % 10, (code // 10) % 10
-        if q1:
-            baryon = sign
-            for quark in (q1, q2, q3):
-                flavours[_QUARKS[quark]] += sign
-        else:
-            # In a meson's positive number the heavier quark is a quark if it is of up type, else an antiquark.
-            heavy = 1 if q2 % 2 == 0 else -1
-            flavours[_QUARKS[q2]] += sign * heavy
-            flavours[_QUARKS[q3]] -= sign * heavy
-    return QuantumNumbers(int(pdgid.three_charge), baryon, (leptons[0], leptons[1], leptons[2]),
-                          (flavours[0], flavours[1], flavours[2], flavours[3], flavours[4]))  # fmt: skip
+    baryon, flavours = _content(code)
+    d, u, s, c, b = (sign * number for number in flavours)
+    return QuantumNumbers(
+        int(pdgid.three_charge), sign * baryon, (leptons[0], leptons[1], leptons[2]), (d, u, s, c, b)
+    )
+
+
+def _content(code: int) -> tuple[int, tuple[int, ...]]:
+    """Baryon number and net quarks of the species with this positive number."""
+    if code > _NUCLEUS:
+        protons, baryon, lambdas = (code // 10_000) % 1000, (code // 10) % 1000, (code // 10_000_000) % 10
+        neutrons = baryon - protons - lambdas
+        return baryon, (protons + 2 * neutrons + lambdas, 2 * protons + neutrons + lambdas, lambdas, 0, 0)
+    if code <= 100 or code in _MIXED:
+        return 0, _NOTHING
+    flavours = [0, 0, 0, 0, 0]
+    digits = (code // 1000) % 10, (code // 100) % 10, (code // 10) % 10
+    if digits[0]:
+        for quark in digits:
+            flavours[_QUARKS[quark]] += 1
+        return 1, tuple(flavours)
+    # In a meson's positive number the heavier quark is a quark if it is of up type, else an antiquark.
+    heavy = 1 if digits[1] % 2 == 0 else -1
+    flavours[_QUARKS[digits[1]]] += heavy
+    flavours[_QUARKS[digits[2]]] -= heavy
+    return 0, tuple(flavours)
+
+
+def is_known(pdg_id: int) -> bool:
+    """Whether a number stands for a lepton, hadron, nucleus or boson with known quantum numbers.
+
+    Args:
+        pdg_id: PDG Monte Carlo number.
+
+    >>> is_known(211), is_known(2101), is_known(99999)
+    (True, False, False)
+    """
+    try:
+        quantum_numbers(pdg_id)
+    except KeyError:
+        return False
+    return True
+
+
+class Species(NamedTuple):
+    """Properties of one species as the PDG lists them, None where it lists none."""
+
+    mass: float | None
+    """GeV."""
+    width: float | None
+    """GeV; 0 where it is stable or long-lived beyond measurement."""
+    c_tau: float | None
+    """mm."""
+
+
+@cache
+def species(pdg_id: int) -> Species:
+    """Mass, width and lifetime of one species.
+
+    Args:
+        pdg_id: PDG Monte Carlo number.
+
+    >>> round(species(310).c_tau)
+    27
+    """
+    from particle import Particle, ParticleNotFound
+
+    if abs(pdg_id) in _NEUTRINOS:
+        return Species(0.0, 0.0, math.inf)
+    if abs(pdg_id) > _NUCLEUS:
+        return Species(None, 0.0, math.inf)
+    try:
+        listed = Particle.from_pdgid(pdg_id)
+    except ParticleNotFound:
+        return Species(None, None, None)
+    mass, width, c_tau = listed.mass, listed.width, listed.ctau
+    return Species(
+        None if mass is None else mass * _GEV_PER_MEV,
+        None if width is None else width * _GEV_PER_MEV,
+        None if c_tau is None else float(c_tau),
+    )
 
 
 def quantum_table(pdg_ids: ArrayLike) -> NDArray[np.int64]:
