@@ -1,0 +1,93 @@
+"""Shards of simulated DIS: a pure function of setting, seed and number, inside the cuts, and conserving."""
+
+import awkward as ak
+import numpy as np
+import pytest
+
+from cloudchamber.errors import InputError
+from cloudchamber.events import Beams, Events, Level
+from cloudchamber.physics.dis import beam_momenta, dis_variables
+from cloudchamber.simulate.pythia import DISSetting, new_pythia, shard_seed, simulate_shard
+
+BEAMS = Beams.parse("10x275")
+
+
+@pytest.fixture(scope="module", params=list(Level))
+def events(request: pytest.FixtureRequest) -> Events:
+    return simulate_shard(DISSetting(BEAMS, 25.0, 400.0, request.param), 600, seed=3, shard=2)
+
+
+def electrons(events: Events) -> np.ndarray:
+    e = ak.values_astype(events.electron, np.float64)
+    return np.stack([ak.to_numpy(x) for x in (e.E, e.px, e.py, e.pz)], axis=1)
+
+
+def test_the_scattered_electron_is_first_and_inside_the_cuts(events: Events) -> None:
+    assert (events.electron.pdg_id == 11).to_numpy().all()
+    q2 = dis_variables(electrons(events), BEAMS).Q2
+    assert np.quantile(q2, 0.02) > 24.9
+    assert np.quantile(q2, 0.98) < 400.1
+
+
+def test_the_beams_momentum_is_conserved(events: Events) -> None:
+    p = ak.values_astype(events.particles, np.float64)
+    energy = np.sqrt(p.px**2 + p.py**2 + p.pz**2 + p.mass**2)
+    totals = np.stack([ak.to_numpy(ak.sum(x, axis=1)) for x in (energy, p.px, p.py, p.pz)], axis=1)
+    expected = beam_momenta(BEAMS).electron + beam_momenta(BEAMS).proton
+    np.testing.assert_allclose(totals, np.broadcast_to(expected, totals.shape), atol=2e-4)
+
+
+def test_metadata_describes_the_sample(events: Events) -> None:
+    assert events.run.beams == BEAMS
+    assert (events.run.cuts.q2_min, events.run.cuts.q2_max) == (25.0, 400.0)
+    assert events.run.seed == 3
+    assert events.run.cross_section_pb is not None
+    assert 1e4 < events.run.cross_section_pb < 2.5e4
+
+
+def test_the_levels_keep_what_they_promise() -> None:
+    def has(level: Level, code: int) -> bool:
+        sample = simulate_shard(DISSetting(BEAMS, 25.0, level=level), 200, seed=1, shard=0)
+        return bool(ak.any(sample.particles.pdg_id == code))
+
+    assert [has(level, 111) for level in (Level.STABLE, Level.PI0, Level.PRIMARY)] == [False, True, True]
+    assert [has(level, 113) for level in (Level.STABLE, Level.PI0, Level.PRIMARY)] == [False, False, True]
+
+
+def test_a_shard_depends_on_seed_and_number_only_and_starts_with_a_shorter_one() -> None:
+    def columns(n: int, seed: int, shard: int) -> Events:
+        return simulate_shard(DISSetting(BEAMS, 25.0), n, seed=seed, shard=shard)
+
+    long, short = columns(120, 5, 1), columns(80, 5, 1)
+    assert ak.array_equal(long[:80].particles, short.particles)
+    assert not ak.array_equal(short.particles, columns(80, 5, 2).particles)
+    assert not ak.array_equal(short.particles, columns(80, 6, 1).particles)
+
+
+def test_progress_adds_up() -> None:
+    made: list[int] = []
+    simulate_shard(DISSetting(BEAMS, 25.0), 150, seed=1, shard=0, advance=made.append)
+    assert sum(made) == 150
+
+
+def test_shard_seeds_are_valid_and_differ() -> None:
+    seeds = {shard_seed(seed, shard) for seed in range(30) for shard in range(30)}
+    assert len(seeds) == 900
+    assert min(seeds) >= 1
+    assert max(seeds) <= 900_000_000
+
+
+@pytest.mark.parametrize(("q2_min", "q2_max"), [(0.1, None), (20_000.0, None), (25.0, 25.0), (25.0, 3.0)])
+def test_impossible_q2_is_refused(q2_min: float, q2_max: float | None) -> None:
+    with pytest.raises(InputError, match="--q2-m"):
+        DISSetting(BEAMS, q2_min, q2_max)
+
+
+def test_not_a_number_is_refused_as_q2() -> None:
+    with pytest.raises(InputError, match="--q2-min"):
+        DISSetting(BEAMS, float("nan"))
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    with pytest.raises(InputError, match="No:such = 1"):
+        new_pythia(("No:such = 1",), 1)
