@@ -5,17 +5,24 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 from toy_training import Regression, ToyStream, held_out, settings
 
 from cloudchamber.errors import InputError
 from cloudchamber.tensors.batch import Batch
+from cloudchamber.tensors.rng import Rng
 from cloudchamber.train import progress
 from cloudchamber.train.checkpoint import averaged_weights, read_checkpoint
 from cloudchamber.train.trainer import train
+
+_PATIENCE = 120.0
 
 
 class InterruptedStream(ToyStream):
@@ -31,11 +38,11 @@ class InterruptedStream(ToyStream):
         return super().__next__()
 
 
-def without_clock(state):
+def without_clock(state: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in state.items() if name not in ("elapsed", "stream")}
 
 
-def assert_same(a, b):
+def assert_same(a: object, b: object) -> None:
     assert type(a) is type(b)
     if isinstance(a, dict):
         assert a.keys() == b.keys()
@@ -52,7 +59,7 @@ def assert_same(a, b):
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "lion"])
-def test_an_interrupted_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, optimizer):
+def test_an_interrupted_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path: Path, optimizer: str) -> None:
     config = settings(steps=40, optimizer=optimizer)
     torch.manual_seed(5)
     whole = train(Regression(dropout=0.5), ToyStream(), held_out(), config, tmp_path / "whole")
@@ -60,20 +67,30 @@ def test_an_interrupted_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, op
     part = train(Regression(dropout=0.5), InterruptedStream(16), held_out(), config, tmp_path / "parts")
     assert (part.step, part.signal, whole.step, whole.signal) == (17, "SIGTERM", 40, None)
     torch.manual_seed(99)
-    resumed = train(Regression(seed=3, dropout=0.5), ToyStream(), held_out(), config, tmp_path / "parts", resume=True)
-    assert_same(without_clock(read_checkpoint(whole.checkpoint)), without_clock(read_checkpoint(resumed.checkpoint)))
+    resumed = train(
+        Regression(seed=3, dropout=0.5), ToyStream(), held_out(), config, tmp_path / "parts", resume=True
+    )
+    assert_same(
+        without_clock(read_checkpoint(whole.checkpoint)), without_clock(read_checkpoint(resumed.checkpoint))
+    )
     assert resumed.elapsed > part.elapsed
 
 
-def test_training_lowers_the_loss_and_the_best_is_kept(tmp_path):
-    result = train(Regression(), ToyStream(64), held_out(), settings(steps=100, learning_rate=0.05, validation_steps=50), tmp_path)
+def test_training_lowers_the_loss_and_the_best_is_kept(tmp_path: Path) -> None:
+    result = train(
+        Regression(),
+        ToyStream(64),
+        held_out(),
+        settings(steps=100, learning_rate=0.05, validation_steps=50),
+        tmp_path,
+    )
     with (tmp_path / "log.csv").open() as file:
         first = float(next(csv.DictReader(file))["loss"])
     assert result.loss < 0.5 * first
     assert result.best_validation_loss <= result.validation_loss < first
 
 
-def test_log_has_every_entry_once_after_a_resumption(tmp_path):
+def test_log_has_every_entry_once_after_a_resumption(tmp_path: Path) -> None:
     config = settings(steps=40, checkpoint_minutes=0)
 
     class BrokenStream(ToyStream):
@@ -91,12 +108,14 @@ def test_log_has_every_entry_once_after_a_resumption(tmp_path):
         rows = list(csv.DictReader(file))
     assert [int(row["step"]) for row in rows] == [5, 10, 15, 20, 25, 30, 35, 40]
     assert [bool(row["validation_loss"]) for row in rows] == [False, True] * 4
-    assert {"loss_first", "loss_second", "norm_first", "norm_second", "learning_rate", "events"} <= rows[0].keys()
+    assert {"loss_first", "loss_second", "norm_first", "norm_second", "learning_rate", "events"} <= rows[
+        0
+    ].keys()
     assert float(rows[-1]["events"]) == 40 * 16
     assert list((tmp_path / "tensorboard").iterdir())
 
 
-def test_time_ends_a_run_and_is_counted_over_resumptions(tmp_path):
+def test_time_ends_a_run_and_is_counted_over_resumptions(tmp_path: Path) -> None:
     config = settings(max_time=0.4, schedule="time")
     first = train(Regression(), ToyStream(), held_out(), config, tmp_path)
     assert first.elapsed >= 0.4
@@ -105,7 +124,7 @@ def test_time_ends_a_run_and_is_counted_over_resumptions(tmp_path):
     assert again.step == first.step
 
 
-def test_snapshots_hold_averaged_weights(tmp_path):
+def test_snapshots_hold_averaged_weights(tmp_path: Path) -> None:
     result = train(Regression(), ToyStream(), held_out(), settings(steps=7, snapshot_minutes=0), tmp_path)
     snapshots = sorted(tmp_path.glob("ema-*.safetensors"))
     assert snapshots[-1].name == "ema-00000007.safetensors"
@@ -114,7 +133,9 @@ def test_snapshots_hold_averaged_weights(tmp_path):
 
 
 @pytest.mark.parametrize("checkpoint_minutes", [0, 60])
-def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(tmp_path, checkpoint_minutes):
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(
+    tmp_path: Path, checkpoint_minutes: float
+) -> None:
     class BadStream(ToyStream):
         def __next__(self) -> Batch:
             rows = super().__next__()
@@ -130,9 +151,9 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(tmp_path,
         assert all(values.isfinite().all() for values in state["model"].values())
 
 
-def test_a_gradient_that_is_not_finite_stops(tmp_path):
+def test_a_gradient_that_is_not_finite_stops(tmp_path: Path) -> None:
     class Cusp(Regression):
-        def losses(self, rows, rng):
+        def losses(self, rows: Batch, rng: Rng) -> dict[str, Tensor]:
             flat = self.second(rows.x).square().sum(-1) * 0.0
             return {"cusp": flat.sqrt()}
 
@@ -140,7 +161,7 @@ def test_a_gradient_that_is_not_finite_stops(tmp_path):
         train(Cusp(), ToyStream(), [], settings(steps=3), tmp_path)
 
 
-def test_automatic_precision_is_chosen_once_and_kept(tmp_path):
+def test_automatic_precision_is_chosen_once_and_kept(tmp_path: Path) -> None:
     config = settings(steps=4, precision="auto")
     result = train(Regression(), ToyStream(), held_out(), config, tmp_path)
     precision = read_checkpoint(result.checkpoint)["precision"]
@@ -149,33 +170,37 @@ def test_automatic_precision_is_chosen_once_and_kept(tmp_path):
     assert read_checkpoint(result.checkpoint)["precision"] == precision
 
 
-def test_measuring_the_precision_does_not_change_the_run(tmp_path):
+def test_measuring_the_precision_does_not_change_the_run(tmp_path: Path) -> None:
     states = []
     for wanted in ("auto", None):
         torch.manual_seed(1)
         precision = wanted or states[0]["precision"]
         result = train(
-            Regression(dropout=0.5), ToyStream(), [], settings(steps=3, precision=precision), tmp_path / str(wanted)
+            Regression(dropout=0.5),
+            ToyStream(),
+            [],
+            settings(steps=3, precision=precision),
+            tmp_path / str(wanted),
         )
         states.append(read_checkpoint(result.checkpoint))
     assert_same(states[0]["model"], states[1]["model"])
 
 
-def test_a_folder_with_a_run_is_not_overwritten(tmp_path):
+def test_a_folder_with_a_run_is_not_overwritten(tmp_path: Path) -> None:
     train(Regression(), ToyStream(), [], settings(steps=1), tmp_path)
     with pytest.raises(InputError, match="holds a training run already; add --resume"):
         train(Regression(), ToyStream(), [], settings(steps=1), tmp_path)
 
 
-def test_bad_folders_are_explained(tmp_path):
-    with pytest.raises(InputError, match="no checkpoint .* start without --resume"):
+def test_bad_folders_are_explained(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no checkpoint .* start without --resume"):
         train(Regression(), ToyStream(), [], settings(steps=1), tmp_path, resume=True)
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot make the folder"):
         train(Regression(), ToyStream(), [], settings(steps=1), tmp_path / "file" / "run")
 
 
-def test_another_model_or_optimizer_cannot_continue(tmp_path):
+def test_another_model_or_optimizer_cannot_continue(tmp_path: Path) -> None:
     train(Regression(), ToyStream(), [], settings(steps=1), tmp_path)
     with pytest.raises(InputError, match="trained with adamw and cannot continue with lion"):
         train(Regression(), ToyStream(), [], settings(steps=2, optimizer="lion"), tmp_path, resume=True)
@@ -185,7 +210,9 @@ def test_another_model_or_optimizer_cannot_continue(tmp_path):
         train(other, ToyStream(), [], settings(steps=2), tmp_path, resume=True)
 
 
-def test_outside_a_terminal_lines_are_printed(tmp_path, capsys, monkeypatch):
+def test_outside_a_terminal_lines_are_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.0)
     train(Regression(), ToyStream(), held_out(), settings(steps=12), tmp_path)
     captured = capsys.readouterr()
@@ -195,7 +222,7 @@ def test_outside_a_terminal_lines_are_printed(tmp_path, capsys, monkeypatch):
     assert captured.out == ""
 
 
-def test_signals_are_left_alone_in_other_threads(tmp_path):
+def test_signals_are_left_alone_in_other_threads(tmp_path: Path) -> None:
     results = []
     usual = signal.getsignal(signal.SIGTERM)
     thread = threading.Thread(
@@ -207,32 +234,38 @@ def test_signals_are_left_alone_in_other_threads(tmp_path):
     assert signal.getsignal(signal.SIGTERM) == usual
 
 
-def start(*arguments: str, **environment: str) -> subprocess.Popen:
+@contextmanager
+def start(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     program = Path(__file__).with_name("toy_training.py")
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, str(program), *arguments],
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_saves_and_ends_the_process_well(tmp_path, number):
-    process = start("long", str(tmp_path))
-    deadline = time.monotonic() + 50
-    while not (tmp_path / "log.csv").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+def test_a_signal_saves_and_ends_the_process_well(tmp_path: Path, number: signal.Signals) -> None:
+    with start("long", str(tmp_path)) as process:
+        deadline = time.monotonic() + _PATIENCE
+        while not (tmp_path / "log.csv").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=_PATIENCE)
     assert process.returncode == 0, err
     name, step = out.split()
     assert name == number.name
     assert read_checkpoint(tmp_path / "last.pt")["step"] == int(step)
 
 
-def test_two_processes_compute_what_one_does(tmp_path):
+def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:
     import socket
 
     from toy_training import two_processes
@@ -243,13 +276,14 @@ def test_two_processes_compute_what_one_does(tmp_path):
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    processes = [
-        start("share", str(tmp_path / "two"), RANK=str(rank), LOCAL_RANK=str(rank), **shared) for rank in range(2)
-    ]
-    two_processes(tmp_path / "one")
-    for process in processes:
-        _, err = process.communicate(timeout=50)
-        assert process.returncode == 0, err
+    with (
+        start("share", str(tmp_path / "two"), RANK="0", LOCAL_RANK="0", **shared) as first,
+        start("share", str(tmp_path / "two"), RANK="1", LOCAL_RANK="1", **shared) as second,
+    ):
+        two_processes(tmp_path / "one")
+        for process in (first, second):
+            _, err = process.communicate(timeout=_PATIENCE)
+            assert process.returncode == 0, err
     gradients = [torch.load(tmp_path / name / "gradients.pt") for name in ("one", "two")]
     for name, gradient in gradients[0].items():
         torch.testing.assert_close(gradients[1][name], gradient, rtol=0, atol=1e-6)

@@ -64,7 +64,13 @@ def held_out() -> list[Batch]:
 
 
 def settings(**changes: Any) -> TrainingConfig:  # noqa: ANN401
-    usual = {"warm_up_steps": 5, "precision": "float32", "log_steps": 5, "validation_steps": 10, "device": "cpu"}
+    usual = {
+        "warm_up_steps": 5,
+        "precision": "float32",
+        "log_steps": 5,
+        "validation_steps": 10,
+        "device": "cpu",
+    }
     return TrainingConfig(**{**usual, **changes})
 
 
@@ -76,7 +82,7 @@ def two_processes(out: Path) -> None:
         Learner(model, config, team).advance(next(ToyStream(15)), 0.0)
         if team.leads:
             torch.save({name: p.grad.clone() for name, p in model.named_parameters()}, out / "gradients.pt")
-    train(Regression(), ToyStream(15), held_out(), config, out / "run")
+        train(Regression(), ToyStream(15), held_out(), config, out / "run")
 
 
 if __name__ == "__main__":
@@ -84,6 +90,11 @@ if __name__ == "__main__":
         two_processes(Path(sys.argv[2]))
     else:
         result = train(
-            Regression(), ToyStream(), held_out(), settings(steps=10**7), Path(sys.argv[2]), "resume" in sys.argv
+            Regression(),
+            ToyStream(),
+            held_out(),
+            settings(steps=10**7),
+            Path(sys.argv[2]),
+            "resume" in sys.argv,
         )
         print(result.signal, result.step)  # noqa: T201

@@ -77,7 +77,7 @@ def split(folder: Path, fraction: float = 0.02, piece: int = 50_000) -> Split:
         raise InputError(
             f"'{folder}' holds {total} event(s), but training and validation need at least one each."
         )
-    border = min(total - math.ceil(fraction * total), total - 1)
+    border = max(total - math.ceil(fraction * total), 1)
     return Split(_cut(_take(whole, 0, border), piece), _cut(_take(whole, border, total), piece))
 
 

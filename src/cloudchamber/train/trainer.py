@@ -64,12 +64,13 @@ class TrainingResult:
     signal: str | None
 
 
-def train(  # noqa: PLR0917
+def train(
     model: Trainable[R],
     stream: Stream[R],
     validation: Sequence[R],
     config: TrainingConfig,
     out: Path,
+    *,
     resume: bool = False,
 ) -> TrainingResult:
     """Train a model until its steps or its time are used up, or a signal comes.
@@ -98,7 +99,16 @@ def train(  # noqa: PLR0917
             learner.load_state_dict(state)
             stream.load_state_dict(state["stream"])
         with ProgressDisplay(team.leads) as display:
-            run = _Run(learner, stream, validation, config, team, checkpoint, display, state or {})
+            run = _Run(
+                learner,
+                stream,
+                validation,
+                config,
+                team=team,
+                checkpoint=checkpoint,
+                display=display,
+                state=state or {},
+            )
             return run.until_the_end(request)
 
 
@@ -139,12 +149,13 @@ class _Window:
 class _Run(Generic[R]):
     """The loop and its clock."""
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
         learner: Learner[R],
         stream: Stream[R],
         validation: Sequence[R],
         config: TrainingConfig,
+        *,
         team: Team,
         checkpoint: Path,
         display: ProgressDisplay,
@@ -178,9 +189,14 @@ class _Run(Generic[R]):
                 self._logs.__exit__()
         name = request.received.name if request.received else None
         return TrainingResult(
-            self._learner.step, self._clock(), self._loss, self._validation_loss, self._best, self._checkpoint,
-            "another process" if stop and name is None else name,
-        )  # fmt: skip
+            step=self._learner.step,
+            elapsed=self._clock(),
+            loss=self._loss,
+            validation_loss=self._validation_loss,
+            best_validation_loss=self._best,
+            checkpoint=self._checkpoint,
+            signal="another process" if stop and name is None else name,
+        )
 
     def _advance(self, elapsed: float) -> None:
         rows = next(self._stream)
