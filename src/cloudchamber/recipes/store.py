@@ -25,7 +25,7 @@ from cloudchamber.recipes.build import build_model
 from cloudchamber.recipes.config import Preset
 from cloudchamber.represent.cloud import CloudRepresentation
 
-__all__ = ["Card", "TrainedModel", "load_model", "model_names", "pretrained_folder", "save_model"]
+__all__ = ["Card", "TrainedModel", "load_model", "model_names", "pretrained_folder", "read_card", "save_model", "write_card"]
 
 CHECKPOINT = "last.pt"
 RUN_CARD = "card.json"
@@ -121,7 +121,7 @@ def load_model(name: str) -> TrainedModel:
             f"the model '{name}' is unknown; choose one of {', '.join(model_names())}, or give the folder of a training "
             "run or a .safetensors file."
         )
-    card = _read_card(path.with_suffix(".json"))
+    card = read_card(path.with_suffix(".json"))
     tensors = _read_tensors(path)
     return _assemble(card, _part(tensors, _MAPS), _part(tensors, _WEIGHTS), path)
 
@@ -129,7 +129,7 @@ def load_model(name: str) -> TrainedModel:
 def _load_run(folder: Path) -> TrainedModel:
     from cloudchamber.train.checkpoint import averaged_weights
 
-    card = _read_card(folder / RUN_CARD)
+    card = read_card(folder / RUN_CARD)
     if not (folder / CHECKPOINT).is_file():
         raise InputError(f"the run '{folder}' has no checkpoint yet; train it longer with 'cloudchamber train --resume'.")
     return _assemble(card, _read_tensors(folder / RUN_MAPS), averaged_weights(folder / CHECKPOINT), folder)
@@ -150,7 +150,15 @@ def _assemble(card: Card, maps: dict[str, Tensor], weights: dict[str, Tensor], p
     return TrainedModel(card, representation, model.eval(), _digest({**maps, **weights}))
 
 
-def _read_card(path: Path) -> Card:
+def read_card(path: Path) -> Card:
+    """Read and validate a card.
+
+    Args:
+        path: the JSON file.
+
+    Raises:
+        InputError: if it is missing or not valid.
+    """
     try:
         return Card.model_validate_json(path.read_bytes())
     except FileNotFoundError:

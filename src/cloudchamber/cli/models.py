@@ -1,0 +1,38 @@
+"""`cloudchamber models`: what can be generated, from what, how good, how fast."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from cloudchamber.recipes.store import Card
+
+__all__ = ["models"]
+
+
+def models() -> None:
+    """List the models that are installed, with what was measured of them.
+
+    Example:
+        cloudchamber models
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from cloudchamber.recipes.store import model_names, pretrained_folder, read_card
+
+    table = Table("model", "beams", "level", "training events", "classifier AUC (floor)", "calls", "about")
+    for name in model_names():
+        card = read_card(pretrained_folder() / f"{name}.json")
+        beams = card.data.beams.name if card.data.beams else "?"
+        table.add_row(
+            name, beams, card.preset.level.value, f"{card.events:,}", _auc(card), str(card.preset.sampling.calls),
+            card.preset.description,
+        )  # fmt: skip
+    Console(width=None if Console().is_terminal else 160).print(table)
+    typer.echo("Cards with all measurements: the JSON files beside the weights, in the folder 'pretrained' of the package.")
+
+
+def _auc(card: "Card") -> str:
+    auc = card.metrics.get("classifier_auc")
+    return "not measured" if auc is None else f"{auc['value']:.3f} ({auc['floor']:.3f})"

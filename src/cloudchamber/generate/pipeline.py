@@ -1,0 +1,284 @@
+r"""One block of events from a cascade: electron, species, masses, momenta, exact conservation, decays.
+
+A block is 256 consecutive event numbers. It is always made whole and in the same way, so an event depends on the
+model, the seed and its number, never on how many events were asked for, in what batches, or by how many workers. Each
+event draws from streams of its own (one for each stage); decays draw from one stream per block.
+
+Quantum numbers are exact because the species are drawn again, at the same electron, until they carry the proton's and
+leave room for their masses below W. Four-momentum is exact by projection.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cloudchamber.events import Events, RunInfo
+from cloudchamber.generate.project import project
+from cloudchamber.models.autoregressive import MultisetModel
+from cloudchamber.models.cascade import Cascade
+from cloudchamber.models.diffusion import Diffusion
+from cloudchamber.physics.dis import ELECTRON_MASS, dis_variables
+from cloudchamber.represent.cloud import CloudRepresentation, to_lab
+from cloudchamber.tensors.batch import Batch
+from cloudchamber.tensors.rng import EventRng
+
+__all__ = ["BLOCK", "Block", "Finisher", "Pipeline", "Tally"]
+
+BLOCK = 256
+"""Event numbers in a block."""
+_GROUP = 64
+"""Events of similar multiplicity that share a call of the cloud's network."""
+_ATTEMPTS = 1_000
+
+Array = NDArray[np.float64]
+
+
+class Finished(Protocol):
+    """Events after decays, and the rows whose decays are impossible."""
+
+    @property
+    def events(self) -> Events:
+        """Final states."""
+        ...
+
+    @property
+    def failed(self) -> NDArray[np.int64]:
+        """Rows to draw again."""
+        ...
+
+
+class Finisher(Protocol):
+    """Whatever finishes undecayed events."""
+
+    def decay(self, events: Events, *, seed: int, block: int, attempt: int, history: bool) -> Finished:
+        """Decay all short-lived particles of a block."""
+        ...
+
+
+@dataclass
+class Tally:
+    """Counts over the events made so far, for the report of a run."""
+
+    events: int = 0
+    species_draws: int = 0
+    decay_redraws: int = 0
+    rescaled: int = 0
+    moved: dict[str, float] = field(default_factory=dict)
+
+    def __iadd__(self, other: "Tally") -> "Tally":
+        self.events += other.events
+        self.species_draws += other.species_draws
+        self.decay_redraws += other.decay_redraws
+        self.rescaled += other.rescaled
+        return self
+
+    @property
+    def acceptance(self) -> float:
+        """Share of the drawn species lists that obeyed every law."""
+        return self.events / self.species_draws if self.species_draws else 1.0
+
+
+class Block(NamedTuple):
+    """Events of one block, and what it took to make them."""
+
+    events: Events
+    tally: Tally
+
+
+class _Species(NamedTuple):
+    """Kinds (B, N), masses (B, N) and mask (B, N), with the mass scores that the cloud is told."""
+
+    kinds: Tensor
+    masses: Tensor
+    scores: Tensor
+    mask: Tensor
+
+
+class Pipeline:
+    """Makes blocks of events.
+
+    Args:
+        representation: events <-> tensors.
+        model: a cascade with the stages electron, species and cloud.
+        run: metadata of the events before decays.
+        finisher: decays what the model leaves undecayed; None to leave it so.
+        calls: network calls of each diffusion stage.
+        sampler: solver of the diffusion stages.
+        project_momenta: make four-momentum exact; off only for studies.
+        device: where the networks run.
+    """
+
+    def __init__(
+        self,
+        representation: CloudRepresentation,
+        model: Cascade,
+        run: RunInfo,
+        finisher: Finisher | None,
+        calls: int = 16,
+        sampler: str = "heun",
+        project_momenta: bool = True,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.representation, self.model, self.run, self.finisher = representation, model.to(device), run, finisher
+        self.calls, self.sampler, self.project_momenta, self.device = calls, sampler, project_momenta, device
+
+    @torch.no_grad()
+    def block(self, number: int, seed: int, history: bool = False) -> Block:
+        """All events of a block.
+
+        Args:
+            number: the block's number; its events are 256 `number` to 256 `number` + 255.
+            seed: the user's seed.
+            history: keep decayed particles.
+        """
+        numbers = range(number * BLOCK, (number + 1) * BLOCK)
+        tally = Tally(events=BLOCK)
+        streams = [EventRng(seed, numbers, stage, self.device) for stage in range(3)]
+        scores, scattered = self._electrons(streams[0])
+        events = self._hadronise(scores, scattered, streams[1], streams[2], tally)
+        if self.finisher is None:
+            return Block(events, tally)
+        return Block(self._finish(events, scores, scattered, streams, seed, number, history, tally), tally)
+
+    def _finish(
+        self, events: Events, scores: Tensor, scattered: Array, streams: list[EventRng], seed: int, number: int,
+        history: bool, tally: Tally,
+    ) -> Events:  # fmt: skip
+        """Decay a block; events whose decays are impossible get new hadrons at the same electron."""
+        assert self.finisher is not None
+        done = self.finisher.decay(events, seed=seed, block=number, attempt=0, history=history)
+        finished, failed = done.events, done.failed
+        for attempt in range(1, _ATTEMPTS):
+            if not len(failed):
+                return finished
+            tally.decay_redraws += len(failed)
+            rows = [int(row) for row in failed]
+            again = self._hadronise(
+                scores[rows], scattered[rows], streams[1].select(rows), streams[2].select(rows), tally
+            )
+            done = self.finisher.decay(again, seed=seed, block=number, attempt=attempt, history=history)
+            good = np.setdiff1d(np.arange(len(rows)), done.failed)
+            finished = _replace(finished, failed[good], done.events[good])
+            failed = failed[done.failed]
+        raise RuntimeError(f"the decays of {len(failed)} events of block {number} fail again and again")
+
+    def _electrons(self, rng: EventRng) -> tuple[Tensor, Array]:
+        """Scores and four-momenta of the scattered electrons; unphysical ones are drawn again."""
+        electron = self.model["electron"]
+        assert isinstance(electron, Diffusion)
+        scores = torch.full((BLOCK, self.representation.electron.SIZE), float("nan"))
+        scattered = np.full((BLOCK, 4), np.nan)
+        for _ in range(_ATTEMPTS):
+            rows = np.flatnonzero(~self._physical(scattered)).tolist()
+            if not rows:
+                return scores, scattered
+            chosen = rng.select(rows)
+            given = Batch(torch.zeros(len(rows), scores.shape[1]), torch.ones(len(rows))).to(self.device)
+            scores[rows] = electron.sample(given, chosen, self.calls, self.sampler).cpu()
+            phi = 2 * np.pi * chosen.uniform().cpu().double().numpy() - np.pi
+            scattered[rows] = self.representation.electron.decode(scores[rows], phi)
+        raise RuntimeError("the electron stage draws only unphysical electrons; its weights must be wrong")
+
+    def _physical(self, scattered: Array) -> NDArray[np.bool_]:
+        W2 = dis_variables(scattered, self.representation.beams).W2
+        good: NDArray[np.bool_] = np.isfinite(scattered).all(-1) & (np.nan_to_num(W2) > 1.0)
+        return good
+
+    def _hadronise(
+        self, scores: Tensor, scattered: Array, species_rng: EventRng, cloud_rng: EventRng, tally: Tally
+    ) -> Events:
+        """Hadrons for given electrons, with exact quantum numbers and four-momentum."""
+        W = np.sqrt(dis_variables(scattered, self.representation.beams).W2)
+        species = self._species(scores, W, species_rng, tally)
+        cloud = self._clouds(scores, species, cloud_rng)
+        momentum, event = self.representation.decode(cloud, species.kinds, species.masses, species.mask, scattered)
+        masses = species.masses[species.mask].numpy()
+        if self.project_momenta:
+            projected = project(momentum, masses, event, W)
+            momentum = projected.momentum
+            tally.rescaled += int(projected.rescaled.sum())
+        lab = to_lab(momentum, event, scattered, self.representation.beams)
+        pdg_ids = self.representation.species.pdg_ids[species.kinds[species.mask]].numpy()
+        return _assemble(scattered, lab, masses, pdg_ids, event, self.run)
+
+    def _species(self, scores: Tensor, W: Array, rng: EventRng, tally: Tally) -> _Species:
+        """Species and masses, drawn again until they obey the conservation laws."""
+        stage, table = self.model["species"], self.representation.species
+        assert isinstance(stage, MultisetModel)
+        context = self.representation.context(scores, torch.ones(len(scores)))[:, :-1]
+        size = stage.longest
+        kinds, mask = torch.zeros(len(scores), size, dtype=torch.long), torch.zeros(len(scores), size, dtype=torch.bool)
+        masses, mass_scores = torch.zeros(len(scores), size, dtype=torch.float64), torch.zeros(len(scores), size)
+        rows = list(range(len(scores)))
+        for _ in range(_ATTEMPTS):
+            if not rows:
+                longest = int(mask.sum(1).max())
+                return _Species(*(t[:, :longest] for t in (kinds, masses, mass_scores, mask)))
+            tally.species_draws += len(rows)
+            chosen = rng.select(rows)
+            drawn = stage.sample(context[rows].to(self.device), chosen)
+            drawn_kinds, drawn_mask = drawn.kinds.cpu(), drawn.mask.cpu()
+            length = drawn_kinds.shape[1]
+            drawn_scores = chosen.normal(size)[:, :length].cpu()
+            drawn_masses = table.draw_masses(drawn_kinds, drawn_scores) * drawn_mask
+            good = self._lawful(stage, drawn_kinds, drawn_mask, drawn_masses, W[rows]) & drawn.whole.cpu()
+            for target, value in ((kinds, drawn_kinds), (mask, drawn_mask), (masses, drawn_masses),
+                                  (mass_scores, drawn_scores * (table.mass_row[drawn_kinds] >= 0))):  # fmt: skip
+                target[torch.tensor(rows)[good], :length] = value[good].to(target.dtype)
+            rows = [row for row, accepted in zip(rows, good.tolist(), strict=True) if not accepted]
+        raise RuntimeError("the species stage cannot satisfy the conservation laws; its weights must be wrong")
+
+    @staticmethod
+    def _lawful(stage: MultisetModel, kinds: Tensor, mask: Tensor, masses: Tensor, W: Array) -> Tensor:
+        """Which species lists carry the proton's quantum numbers and leave room below W, shape (B,)."""
+        charges = (stage.charges.cpu()[kinds] * mask[..., None]).sum(1)
+        room = masses.sum(1) < torch.from_numpy(W) * (1 - 1e-6)
+        return (charges == stage.total.cpu()).all(-1) & room & (mask.sum(1) >= 2)
+
+    def _clouds(self, scores: Tensor, species: _Species, rng: EventRng) -> Tensor:
+        """Momentum scores of all particles, in groups of events of similar multiplicity."""
+        stage = self.model["cloud"]
+        assert isinstance(stage, Diffusion)
+        counts = species.mask.sum(1)
+        context = self.representation.context(scores, counts)
+        cloud = torch.zeros(*species.mask.shape, 3)
+        for rows in torch.argsort(counts, stable=True).split(_GROUP):
+            longest = int(counts[rows].max())
+            given = Batch(
+                torch.zeros(len(rows), longest, 3), torch.ones(len(rows)), context[rows], species.mask[rows, :longest],
+                species.kinds[rows, :longest], species.scores[rows, :longest, None].float(),
+            )  # fmt: skip
+            drawn = stage.sample(given.to(self.device), rng.select(rows.tolist()), self.calls, self.sampler)
+            cloud[rows, :longest] = drawn.cpu()
+        return cloud
+
+
+def _assemble(
+    scattered: Array, hadrons: Array, masses: Array, pdg_ids: NDArray[np.int64], event: NDArray[np.int64], run: RunInfo
+) -> Events:
+    """Events with the scattered electron first, in float64."""
+    counts = np.bincount(event, minlength=len(scattered)) + 1
+    first = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    rows = np.ones(int(counts.sum()), dtype=bool)
+    rows[first] = False
+    columns = {"pdg_id": np.empty(len(rows), dtype=np.int32)}
+    columns["pdg_id"][first], columns["pdg_id"][rows] = 11, pdg_ids
+    for axis, name in ((1, "px"), (2, "py"), (3, "pz")):
+        columns[name] = np.empty(len(rows))
+        columns[name][first], columns[name][rows] = scattered[:, axis], hadrons[:, axis]
+    columns["mass"] = np.empty(len(rows))
+    columns["mass"][first], columns["mass"][rows] = ELECTRON_MASS, masses
+    return Events.from_flat(counts, columns, run=run)
+
+
+def _replace(events: Events, rows: NDArray[np.int64], new: Events) -> Events:
+    """The same events with some rows exchanged."""
+    if not len(rows):
+        return events
+    order = np.arange(len(events))
+    order[rows] = len(events) + np.arange(len(rows))
+    return Events.concatenate([events, new.with_run(events.run)])[order]

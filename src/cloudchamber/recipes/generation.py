@@ -1,0 +1,270 @@
+"""Wiring of a generation run: a trained model in, a stream of finished events out.
+
+Blocks of 256 event numbers are independent, so they are made by any number of worker processes and handed on in their
+order. Every process computes with one thread, so that the same numbers come out whoever makes a block.
+"""
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cloudchamber import __version__
+from cloudchamber.errors import InputError
+from cloudchamber.events import Events, Level, RunInfo
+from cloudchamber.formats import files
+from cloudchamber.generate.pipeline import BLOCK, Block, Finisher, Pipeline, Tally
+from cloudchamber.process.sampler import SAMPLERS
+from cloudchamber.recipes.store import TrainedModel, load_model
+from cloudchamber.recipes.workers import Advance, exit_on_sigterm
+
+__all__ = ["GenerationSetting", "Generator", "generate_file", "load"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationSetting:
+    """What to generate.
+
+    Attributes:
+        seed: names the random streams.
+        calls: network calls of each diffusion stage; the preset's by default.
+        sampler: solver of the diffusion stages; the preset's by default.
+        decay: finish the decays where the model leaves hadrons undecayed.
+        history: keep decayed particles with status 2 and their vertices.
+        project: make four-momentum exact; off only for studies.
+
+    Raises:
+        InputError: if a number or the sampler is impossible.
+    """
+
+    seed: int = 0
+    calls: int | None = None
+    sampler: str | None = None
+    decay: bool = True
+    history: bool = False
+    project: bool = True
+
+    def __post_init__(self) -> None:
+        _require(self.seed >= 0, f"--seed {self.seed} is impossible: it must be at least 0.")
+        _require(self.calls is None or self.calls > 0, f"--calls {self.calls} is impossible: give at least 1.")
+        _require(
+            self.sampler is None or self.sampler in SAMPLERS,
+            f"the sampler '{self.sampler}' is unknown; choose one of {', '.join(SAMPLERS)}.",
+        )
+
+
+@dataclass
+class Generator:
+    """A model that makes events.
+
+    Attributes:
+        name: how the model was named when it was loaded.
+        trained: weights, maps and card.
+        device: where the networks run.
+    """
+
+    name: str
+    trained: TrainedModel
+    device: str = "cpu"
+    _finisher: Finisher | None = field(default=None, repr=False)
+
+    def sample(self, n: int, seed: int = 0, **options: Any) -> Events:  # noqa: ANN401
+        """Events in memory; the first of a larger sample are the smaller one.
+
+        Args:
+            n: number of events.
+            seed: names the random streams.
+            **options: other fields of `GenerationSetting`.
+
+        Raises:
+            InputError: if an argument is impossible.
+        """
+        _require(n > 0, f"{n} events cannot be generated: give a positive number.")
+        setting = GenerationSetting(seed=seed, **options)
+        pipeline = self.pipeline(setting)
+        with _one_thread():
+            blocks = [pipeline.block(number, seed, setting.history) for number in range(-(-n // BLOCK))]
+        return Events.concatenate([block.events for block in blocks])[:n]
+
+    def pipeline(self, setting: GenerationSetting) -> Pipeline:
+        """The machinery that makes the blocks of a run.
+
+        Args:
+            setting: what to generate.
+        """
+        sampling = self.trained.card.preset.sampling
+        finisher = None
+        if setting.decay and self.trained.card.preset.level is not Level.STABLE:
+            finisher = self._decayer()
+        return Pipeline(
+            self.trained.representation, self.trained.model, self.run_info(setting), finisher,
+            setting.calls or sampling.calls, setting.sampler or sampling.sampler, setting.project, self.device,
+        )  # fmt: skip
+
+    def run_info(self, setting: GenerationSetting) -> RunInfo:
+        """Metadata of a sample before decays.
+
+        Args:
+            setting: what to generate.
+        """
+        card, sampling = self.trained.card, self.trained.card.preset.sampling
+        calls, sampler = setting.calls or sampling.calls, setting.sampler or sampling.sampler
+        flags = ("" if setting.decay else " --no-decay") + (" --history" if setting.history else "")
+        flags += "" if setting.project else " --no-project"
+        command = f"cloudchamber generate --model {self.name} --seed {setting.seed} --calls {calls} --sampler {sampler}"
+        return card.data.with_(
+            generator="cloudchamber",
+            generator_version=__version__,
+            settings=(f"model {card.preset.name}", f"calls {calls}", f"sampler {sampler}"),
+            seed=setting.seed,
+            provenance={
+                "command": command + flags,
+                "package": f"cloudchamber {__version__}",
+                "model": card.preset.name,
+                "model_sha256": self.trained.digest,
+                "trained_on": f"{card.data.generator} {card.data.generator_version}",
+            },
+        )
+
+    def _decayer(self) -> Finisher:
+        if self._finisher is None:
+            from cloudchamber.simulate.decay import Decayer
+
+            self._finisher = Decayer()
+        return self._finisher
+
+
+def load(name: str, device: str = "cpu") -> Generator:
+    """A model by its name, its weights' file, or the folder of its training run.
+
+    Args:
+        name: for example `ep-dis-10x275`.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    Raises:
+        InputError: if there is no such model or device.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    _require(
+        device == "cpu" or (device.startswith("cuda") and torch.cuda.is_available()),
+        f"the device '{device}' is not there; use --device cpu.",
+    )
+    return Generator(name, load_model(name), device)
+
+
+def generate_file(
+    generator: Generator,
+    out: Path,
+    *,
+    events: int,
+    setting: GenerationSetting,
+    workers: int = 1,
+    batch_size: int = 1024,
+    advance: Advance = lambda made: None,
+) -> Tally:
+    """Generate a file of events, streamed with bounded memory.
+
+    Args:
+        generator: a loaded model.
+        out: the file to make; its suffix picks the format.
+        events: number of events.
+        setting: what to generate.
+        workers: processes to use.
+        batch_size: events in flight in each process, rounded up to blocks of 256.
+        advance: told how many events have been written.
+
+    Returns:
+        Counts over all blocks.
+
+    Raises:
+        InputError: if a number is impossible or the file cannot be written.
+    """
+    for name, value in (("--events", events), ("--workers", workers), ("--batch-size", batch_size)):
+        _require(value > 0, f"{name} {value} is impossible: give a positive number.")
+    numbers = range(-(-events // BLOCK))
+    tally, left, run = Tally(), events, generator.run_info(setting)
+    with exit_on_sigterm(), files.open_writer(out, run) as writer:
+        for block in _blocks(generator, setting, numbers, workers, max(1, -(-batch_size // BLOCK))):
+            kept = block.events[:left]
+            writer.run = block.events.run
+            writer.write(kept)
+            tally += block.tally
+            left -= len(kept)
+            advance(len(kept))
+    return tally
+
+
+def _blocks(
+    generator: Generator, setting: GenerationSetting, numbers: range, workers: int, in_flight: int
+) -> Iterator[Block]:
+    """Blocks in the order of their numbers, made here or by worker processes that stay a few blocks ahead."""
+    if min(workers, len(numbers)) == 1:
+        pipeline = generator.pipeline(setting)
+        with _one_thread():
+            for number in numbers:
+                yield pipeline.block(number, setting.seed, setting.history)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        min(workers, len(numbers)), context, _start_worker, (generator.name, generator.device, setting)
+    ) as pool:
+        ahead: deque[Future[Block]] = deque()
+        try:
+            for number in numbers:
+                ahead.append(pool.submit(_work, number))
+                if len(ahead) >= workers * (in_flight + 1):
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        except BrokenProcessPool:
+            raise InputError(
+                "a worker process was killed, perhaps for lack of memory; use fewer --workers."
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+_worker: tuple[Pipeline, GenerationSetting] | None = None
+
+
+def _start_worker(name: str, device: str, setting: GenerationSetting) -> None:
+    """Load the model once in each worker process."""
+    global _worker  # noqa: PLW0603
+    torch.set_num_threads(1)
+    _worker = (load(name, device).pipeline(setting), setting)
+
+
+def _work(number: int) -> Block:
+    assert _worker is not None
+    pipeline, setting = _worker
+    return pipeline.block(number, setting.seed, setting.history)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute with one thread, as worker processes do, so that the numbers are the same."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def default_workers() -> int:
+    """Worker processes that this machine can feed."""
+    return len(os.sched_getaffinity(0))
+
+
+def _require(good: bool, sentence: str) -> None:
+    if not good:
+        raise InputError(sentence)
