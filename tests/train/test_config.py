@@ -17,9 +17,7 @@ def test_rate_warms_up_linearly_and_falls_as_a_cosine() -> None:
 
 
 def test_rate_by_time_follows_whichever_end_is_nearer() -> None:
-    config = TrainingConfig(
-        steps=100, max_time=60.0, schedule="time", learning_rate=1.0, warm_up_steps=0, floor=0.0
-    )
+    config = TrainingConfig(steps=100, max_time=60.0, schedule="time", learning_rate=1.0, warm_up_steps=0, floor=0.0)
     assert config.rate(10, 30.0) == pytest.approx(0.5)
     assert config.rate(50, 6.0) == pytest.approx(0.5)
     assert config.rate(0, 60.0) == pytest.approx(0.0)

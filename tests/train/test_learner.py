@@ -29,9 +29,7 @@ def rows_of(x: list[float], weight: list[float]) -> Batch:
 
 def test_gradient_is_that_of_the_weighted_mean() -> None:
     model = Mean()
-    report = Learner(model, settings(steps=1, clip_norm=None), ALONE).advance(
-        rows_of([1.0, 3.0], [3.0, 1.0]), 0.0
-    )
+    report = Learner(model, settings(steps=1, clip_norm=None), ALONE).advance(rows_of([1.0, 3.0], [3.0, 1.0]), 0.0)
     assert model.m.grad.item() == pytest.approx(-1.5)
     assert report["loss"] == pytest.approx((3 * 0.5 + 1 * 4.5) / 4)
     assert report["norm_model"] == pytest.approx(1.5)

@@ -67,12 +67,8 @@ def test_an_interrupted_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path: Pa
     part = train(Regression(dropout=0.5), InterruptedStream(16), held_out(), config, tmp_path / "parts")
     assert (part.step, part.signal, whole.step, whole.signal) == (17, "SIGTERM", 40, None)
     torch.manual_seed(99)
-    resumed = train(
-        Regression(seed=3, dropout=0.5), ToyStream(), held_out(), config, tmp_path / "parts", resume=True
-    )
-    assert_same(
-        without_clock(read_checkpoint(whole.checkpoint)), without_clock(read_checkpoint(resumed.checkpoint))
-    )
+    resumed = train(Regression(seed=3, dropout=0.5), ToyStream(), held_out(), config, tmp_path / "parts", resume=True)
+    assert_same(without_clock(read_checkpoint(whole.checkpoint)), without_clock(read_checkpoint(resumed.checkpoint)))
     assert resumed.elapsed > part.elapsed
 
 
@@ -108,9 +104,7 @@ def test_log_has_every_entry_once_after_a_resumption(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [int(row["step"]) for row in rows] == [5, 10, 15, 20, 25, 30, 35, 40]
     assert [bool(row["validation_loss"]) for row in rows] == [False, True] * 4
-    assert {"loss_first", "loss_second", "norm_first", "norm_second", "learning_rate", "events"} <= rows[
-        0
-    ].keys()
+    assert {"loss_first", "loss_second", "norm_first", "norm_second", "learning_rate", "events"} <= rows[0].keys()
     assert float(rows[-1]["events"]) == 40 * 16
     assert list((tmp_path / "tensorboard").iterdir())
 
@@ -255,7 +249,7 @@ def start(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]
 def test_a_signal_saves_and_ends_the_process_well(tmp_path: Path, number: signal.Signals) -> None:
     with start("long", str(tmp_path)) as process:
         deadline = time.monotonic() + _PATIENCE
-        while not (tmp_path / "log.csv").exists() and time.monotonic() < deadline:
+        while not (tmp_path / "log.csv").exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(number)
         out, err = process.communicate(timeout=_PATIENCE)

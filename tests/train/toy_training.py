@@ -89,12 +89,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "share":
         two_processes(Path(sys.argv[2]))
     else:
-        result = train(
-            Regression(),
-            ToyStream(),
-            held_out(),
-            settings(steps=10**7),
-            Path(sys.argv[2]),
-            "resume" in sys.argv,
-        )
+        result = train(Regression(), ToyStream(), held_out(), settings(steps=10**7), Path(sys.argv[2]))
         print(result.signal, result.step)  # noqa: T201

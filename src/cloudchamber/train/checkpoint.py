@@ -96,8 +96,6 @@ def _write(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
         os.replace(temporary, path)
     except OSError as error:
-        raise InputError(
-            f"cannot write '{path}' ({error.strerror}); free space or choose another --out."
-        ) from error
+        raise InputError(f"cannot write '{path}' ({error.strerror}); free space or choose another --out.") from error
     finally:
         temporary.unlink(missing_ok=True)

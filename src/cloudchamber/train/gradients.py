@@ -51,9 +51,7 @@ class Gradients:
 
 def _flatten(parameters: Sequence[nn.Parameter]) -> Tensor:
     """Zero gradients of some parameters, as views of the flat tensor that is returned."""
-    flat = torch.zeros(
-        sum(p.numel() for p in parameters), dtype=parameters[0].dtype, device=parameters[0].device
-    )
+    flat = torch.zeros(sum(p.numel() for p in parameters), dtype=parameters[0].dtype, device=parameters[0].device)
     for parameter, piece in zip(parameters, torch.split(flat, [p.numel() for p in parameters]), strict=True):
         parameter.grad = piece.view_as(parameter)
     return flat

@@ -99,9 +99,7 @@ class Learner(Generic[R]):
         self.model.train(False)
         with self._ema.in_place():
             for number, rows in enumerate(batches):
-                for name, loss in self._losses(
-                    rows, (_VALIDATION, number), self.precision or "float32"
-                ).items():
+                for name, loss in self._losses(rows, (_VALIDATION, number), self.precision or "float32").items():
                     total[name] = total.get(name, 0) + loss * rows.weight.sum().to(loss.device)
         self.model.train(True)
         if not total:

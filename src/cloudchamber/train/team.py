@@ -105,9 +105,7 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
     except RuntimeError:
         raise InputError(f"the device '{name}' is not known; use auto, cpu or cuda.") from None
     if device.type == "cuda" and local_rank + (device.index or 0) >= torch.cuda.device_count():
-        raise InputError(
-            f"the device '{name}' is not there ({torch.cuda.device_count()} CUDA devices are); use cpu."
-        )
+        raise InputError(f"the device '{name}' is not there ({torch.cuda.device_count()} CUDA devices are); use cpu.")
     return torch.device("cuda", local_rank) if name == "cuda" else device
 
 
@@ -121,9 +119,7 @@ def gather_team(device: str) -> Iterator[Team]:
     Yields:
         This process's place.
     """
-    rank, size, local = (
-        int(os.environ.get(n, d)) for n, d in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0))
-    )
+    rank, size, local = (int(os.environ.get(n, d)) for n, d in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
     place = choose_device(device, local)
     if place.type == "cuda":
         torch.cuda.set_device(place)

@@ -64,13 +64,12 @@ class TrainingResult:
     signal: str | None
 
 
-def train(
+def train(  # noqa: PLR0917
     model: Trainable[R],
     stream: Stream[R],
     validation: Sequence[R],
     config: TrainingConfig,
     out: Path,
-    *,
     resume: bool = False,
 ) -> TrainingResult:
     """Train a model until its steps or its time are used up, or a signal comes.
@@ -116,13 +115,9 @@ def _prepare(out: Path, checkpoint: Path, resume: bool) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(
-            f"cannot make the folder '{out}' ({error.strerror}); choose another --out."
-        ) from error
+        raise InputError(f"cannot make the folder '{out}' ({error.strerror}); choose another --out.") from error
     if checkpoint.exists() and not resume:
-        raise InputError(
-            f"'{out}' holds a training run already; add --resume to continue it or choose another --out."
-        )
+        raise InputError(f"'{out}' holds a training run already; add --resume to continue it or choose another --out.")
 
 
 class _Window:
@@ -227,9 +222,7 @@ class _Run(Generic[R]):
 
     def _text(self) -> str:
         held_out = "" if self._validation_loss is None else f", validation {self._validation_loss:.4f}"
-        return (
-            f"step {self._learner.step}, loss {self._loss:.4f}{held_out}, {self._window.speed:,.0f} events/s"
-        )
+        return f"step {self._learner.step}, loss {self._loss:.4f}{held_out}, {self._window.speed:,.0f} events/s"
 
     def _take_window(self) -> dict[str, float]:
         """An entry for the logs with the means of the window, which is begun anew."""
