@@ -30,7 +30,7 @@ def models() -> None:
             card.preset.description,
         )  # fmt: skip
     Console(width=None if Console().is_terminal else 160).print(table)
-    typer.echo("Cards with all measurements: the JSON files beside the weights, in the folder 'pretrained' of the package.")
+    typer.echo("All measurements: the JSON cards beside the weights, in the folder 'pretrained' of the package.")
 
 
 def _auc(card: "Card") -> str:

@@ -60,9 +60,13 @@ class Events:
         """
         counts = np.asarray(counts, dtype=np.int64)
         flat = ak.Array(
-            ak.contents.RecordArray([ak.contents.NumpyArray(np.ascontiguousarray(c)) for c in columns.values()],
-                                    list(columns), parameters={"__record__": "Momentum4D"}, length=int(counts.sum()))
-        )  # fmt: skip
+            ak.contents.RecordArray(
+                [ak.contents.NumpyArray(np.ascontiguousarray(c)) for c in columns.values()],
+                list(columns),
+                parameters={"__record__": "Momentum4D"},
+                length=int(counts.sum()),
+            )
+        )
         weight = np.ones(len(counts)) if weight is None else np.asarray(weight, dtype=np.float64)
         return cls(ak.unflatten(flat, counts), weight, run or RunInfo())
 

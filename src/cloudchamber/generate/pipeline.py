@@ -8,8 +8,9 @@ Quantum numbers are exact because the species are drawn again, at the same elect
 leave room for their masses below W. Four-momentum is exact by projection.
 """
 
-from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ from cloudchamber.represent.cloud import CloudRepresentation, to_lab
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import EventRng
 
-__all__ = ["BLOCK", "Block", "Finisher", "Pipeline", "Tally"]
+__all__ = ["BLOCK", "Block", "Finisher", "Pipeline", "Solver", "Tally"]
 
 BLOCK = 256
 """Event numbers in a block."""
@@ -67,7 +68,6 @@ class Tally:
     species_draws: int = 0
     decay_redraws: int = 0
     rescaled: int = 0
-    moved: dict[str, float] = field(default_factory=dict)
 
     def __iadd__(self, other: "Tally") -> "Tally":
         self.events += other.events
@@ -80,6 +80,21 @@ class Tally:
     def acceptance(self) -> float:
         """Share of the drawn species lists that obeyed every law."""
         return self.events / self.species_draws if self.species_draws else 1.0
+
+
+@dataclass(frozen=True)
+class Solver:
+    """How the diffusion stages are sampled.
+
+    Attributes:
+        calls: network calls of each stage.
+        sampler: a name in `process.sampler.SAMPLERS`.
+        project: make four-momentum exact; off only for studies.
+    """
+
+    calls: int = 16
+    sampler: str = "heun"
+    project: bool = True
 
 
 class Block(NamedTuple):
@@ -98,6 +113,31 @@ class _Species(NamedTuple):
     mask: Tensor
 
 
+class _Electrons(NamedTuple):
+    """Scores (B, 2) and lab four-momenta (B, 4) of scattered electrons."""
+
+    scores: Tensor
+    scattered: Array
+
+    def select(self, rows: NDArray[np.int64]) -> "_Electrons":
+        return _Electrons(self.scores[torch.from_numpy(rows)], self.scattered[rows])
+
+
+class _Streams(NamedTuple):
+    """Random streams of the stages after the electron."""
+
+    species: EventRng
+    cloud: EventRng
+
+    def select(self, rows: NDArray[np.int64]) -> "_Streams":
+        chosen = rows.tolist()
+        return _Streams(self.species.select(chosen), self.cloud.select(chosen))
+
+
+_Decay = Callable[[Events, int], Finished]
+"""Decays events of one block in a numbered attempt."""
+
+
 class Pipeline:
     """Makes blocks of events.
 
@@ -106,9 +146,7 @@ class Pipeline:
         model: a cascade with the stages electron, species and cloud.
         run: metadata of the events before decays.
         finisher: decays what the model leaves undecayed; None to leave it so.
-        calls: network calls of each diffusion stage.
-        sampler: solver of the diffusion stages.
-        project_momenta: make four-momentum exact; off only for studies.
+        solver: how the diffusion stages are sampled.
         device: where the networks run.
     """
 
@@ -118,13 +156,12 @@ class Pipeline:
         model: Cascade,
         run: RunInfo,
         finisher: Finisher | None,
-        calls: int = 16,
-        sampler: str = "heun",
-        project_momenta: bool = True,
+        *,
+        solver: Solver | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         self.representation, self.model, self.run, self.finisher = representation, model.to(device), run, finisher
-        self.calls, self.sampler, self.project_momenta, self.device = calls, sampler, project_momenta, device
+        self.solver, self.device = solver or Solver(), device
 
     @torch.no_grad()
     def block(self, number: int, seed: int, history: bool = False) -> Block:
@@ -137,37 +174,32 @@ class Pipeline:
         """
         numbers = range(number * BLOCK, (number + 1) * BLOCK)
         tally = Tally(events=BLOCK)
-        streams = [EventRng(seed, numbers, stage, self.device) for stage in range(3)]
-        scores, scattered = self._electrons(streams[0])
-        events = self._hadronise(scores, scattered, streams[1], streams[2], tally)
-        if self.finisher is None:
-            return Block(events, tally)
-        return Block(self._finish(events, scores, scattered, streams, seed, number, history, tally), tally)
+        electrons = self._electrons(EventRng(seed, numbers, 0, self.device))
+        streams = _Streams(EventRng(seed, numbers, 1, self.device), EventRng(seed, numbers, 2, self.device))
+        if (finisher := self.finisher) is None:
+            return Block(self._hadronise(electrons, streams, tally), tally)
 
-    def _finish(
-        self, events: Events, scores: Tensor, scattered: Array, streams: list[EventRng], seed: int, number: int,
-        history: bool, tally: Tally,
-    ) -> Events:  # fmt: skip
-        """Decay a block; events whose decays are impossible get new hadrons at the same electron."""
-        assert self.finisher is not None
-        done = self.finisher.decay(events, seed=seed, block=number, attempt=0, history=history)
+        def decay(events: Events, attempt: int) -> Finished:
+            return finisher.decay(events, seed=seed, block=number, attempt=attempt, history=history)
+
+        return Block(self._finish(electrons, streams, decay, tally), tally)
+
+    def _finish(self, electrons: _Electrons, streams: _Streams, decay: _Decay, tally: Tally) -> Events:
+        """Finished events; those whose decays are impossible get new hadrons at the same electron."""
+        done = decay(self._hadronise(electrons, streams, tally), 0)
         finished, failed = done.events, done.failed
         for attempt in range(1, _ATTEMPTS):
             if not len(failed):
                 return finished
             tally.decay_redraws += len(failed)
-            rows = [int(row) for row in failed]
-            again = self._hadronise(
-                scores[rows], scattered[rows], streams[1].select(rows), streams[2].select(rows), tally
-            )
-            done = self.finisher.decay(again, seed=seed, block=number, attempt=attempt, history=history)
-            good = np.setdiff1d(np.arange(len(rows)), done.failed)
+            done = decay(self._hadronise(electrons.select(failed), streams.select(failed), tally), attempt)
+            good = np.setdiff1d(np.arange(len(failed)), done.failed)
             finished = _replace(finished, failed[good], done.events[good])
             failed = failed[done.failed]
-        raise RuntimeError(f"the decays of {len(failed)} events of block {number} fail again and again")
+        raise RuntimeError(f"the decays of {len(failed)} events fail again and again")
 
-    def _electrons(self, rng: EventRng) -> tuple[Tensor, Array]:
-        """Scores and four-momenta of the scattered electrons; unphysical ones are drawn again."""
+    def _electrons(self, rng: EventRng) -> _Electrons:
+        """Scattered electrons; unphysical ones are drawn again."""
         electron = self.model["electron"]
         assert isinstance(electron, Diffusion)
         scores = torch.full((BLOCK, self.representation.electron.SIZE), float("nan"))
@@ -175,10 +207,10 @@ class Pipeline:
         for _ in range(_ATTEMPTS):
             rows = np.flatnonzero(~self._physical(scattered)).tolist()
             if not rows:
-                return scores, scattered
+                return _Electrons(scores, scattered)
             chosen = rng.select(rows)
             given = Batch(torch.zeros(len(rows), scores.shape[1]), torch.ones(len(rows))).to(self.device)
-            scores[rows] = electron.sample(given, chosen, self.calls, self.sampler).cpu()
+            scores[rows] = electron.sample(given, chosen, self.solver.calls, self.solver.sampler).cpu()
             phi = 2 * np.pi * chosen.uniform().cpu().double().numpy() - np.pi
             scattered[rows] = self.representation.electron.decode(scores[rows], phi)
         raise RuntimeError("the electron stage draws only unphysical electrons; its weights must be wrong")
@@ -188,22 +220,22 @@ class Pipeline:
         good: NDArray[np.bool_] = np.isfinite(scattered).all(-1) & (np.nan_to_num(W2) > 1.0)
         return good
 
-    def _hadronise(
-        self, scores: Tensor, scattered: Array, species_rng: EventRng, cloud_rng: EventRng, tally: Tally
-    ) -> Events:
+    def _hadronise(self, electrons: _Electrons, streams: _Streams, tally: Tally) -> Events:
         """Hadrons for given electrons, with exact quantum numbers and four-momentum."""
+        scores, scattered = electrons
         W = np.sqrt(dis_variables(scattered, self.representation.beams).W2)
-        species = self._species(scores, W, species_rng, tally)
-        cloud = self._clouds(scores, species, cloud_rng)
+        species = self._species(scores, W, streams.species, tally)
+        cloud = self._clouds(scores, species, streams.cloud)
         momentum, event = self.representation.decode(cloud, species.kinds, species.masses, species.mask, scattered)
         masses = species.masses[species.mask].numpy()
-        if self.project_momenta:
+        if self.solver.project:
             projected = project(momentum, masses, event, W)
             momentum = projected.momentum
             tally.rescaled += int(projected.rescaled.sum())
         lab = to_lab(momentum, event, scattered, self.representation.beams)
         pdg_ids = self.representation.species.pdg_ids[species.kinds[species.mask]].numpy()
-        return _assemble(scattered, lab, masses, pdg_ids, event, self.run)
+        hadrons = {"pdg_id": pdg_ids, "px": lab[:, 1], "py": lab[:, 2], "pz": lab[:, 3], "mass": masses}
+        return _assemble(scattered, hadrons, event, self.run)
 
     def _species(self, scores: Tensor, W: Array, rng: EventRng, tally: Tally) -> _Species:
         """Species and masses, drawn again until they obey the conservation laws."""
@@ -226,8 +258,12 @@ class Pipeline:
             drawn_scores = chosen.normal(size)[:, :length].cpu()
             drawn_masses = table.draw_masses(drawn_kinds, drawn_scores) * drawn_mask
             good = self._lawful(stage, drawn_kinds, drawn_mask, drawn_masses, W[rows]) & drawn.whole.cpu()
-            for target, value in ((kinds, drawn_kinds), (mask, drawn_mask), (masses, drawn_masses),
-                                  (mass_scores, drawn_scores * (table.mass_row[drawn_kinds] >= 0))):  # fmt: skip
+            for target, value in (
+                (kinds, drawn_kinds),
+                (mask, drawn_mask),
+                (masses, drawn_masses),
+                (mass_scores, drawn_scores * (table.mass_row[drawn_kinds] >= 0)),
+            ):
                 target[torch.tensor(rows)[good], :length] = value[good].to(target.dtype)
             rows = [row for row, accepted in zip(rows, good.tolist(), strict=True) if not accepted]
         raise RuntimeError("the species stage cannot satisfy the conservation laws; its weights must be wrong")
@@ -246,32 +282,42 @@ class Pipeline:
         counts = species.mask.sum(1)
         context = self.representation.context(scores, counts)
         cloud = torch.zeros(*species.mask.shape, 3)
-        for rows in torch.argsort(counts, stable=True).split(_GROUP):
+        for rows in torch.split(torch.argsort(counts, stable=True), _GROUP):
             longest = int(counts[rows].max())
             given = Batch(
-                torch.zeros(len(rows), longest, 3), torch.ones(len(rows)), context[rows], species.mask[rows, :longest],
-                species.kinds[rows, :longest], species.scores[rows, :longest, None].float(),
-            )  # fmt: skip
-            drawn = stage.sample(given.to(self.device), rng.select(rows.tolist()), self.calls, self.sampler)
+                torch.zeros(len(rows), longest, 3),
+                torch.ones(len(rows)),
+                context[rows],
+                species.mask[rows, :longest],
+                species.kinds[rows, :longest],
+                species.scores[rows, :longest, None].float(),
+            )
+            drawn = stage.sample(
+                given.to(self.device), rng.select(rows.tolist()), self.solver.calls, self.solver.sampler
+            )
             cloud[rows, :longest] = drawn.cpu()
         return cloud
 
 
-def _assemble(
-    scattered: Array, hadrons: Array, masses: Array, pdg_ids: NDArray[np.int64], event: NDArray[np.int64], run: RunInfo
-) -> Events:
+def _assemble(scattered: Array, hadrons: Mapping[str, NDArray[Any]], event: NDArray[np.int64], run: RunInfo) -> Events:
     """Events with the scattered electron first, in float64."""
     counts = np.bincount(event, minlength=len(scattered)) + 1
     first = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    rows = np.ones(int(counts.sum()), dtype=bool)
-    rows[first] = False
-    columns = {"pdg_id": np.empty(len(rows), dtype=np.int32)}
-    columns["pdg_id"][first], columns["pdg_id"][rows] = 11, pdg_ids
-    for axis, name in ((1, "px"), (2, "py"), (3, "pz")):
-        columns[name] = np.empty(len(rows))
-        columns[name][first], columns[name][rows] = scattered[:, axis], hadrons[:, axis]
-    columns["mass"] = np.empty(len(rows))
-    columns["mass"][first], columns["mass"][rows] = ELECTRON_MASS, masses
+    is_hadron = np.ones(int(counts.sum()), dtype=bool)
+    is_hadron[first] = False
+    n = len(scattered)
+    electrons = {
+        "pdg_id": np.full(n, 11),
+        "px": scattered[:, 1],
+        "py": scattered[:, 2],
+        "pz": scattered[:, 3],
+        "mass": np.full(n, ELECTRON_MASS),
+    }
+    columns: dict[str, NDArray[Any]] = {}
+    for name, values in hadrons.items():
+        column = np.empty(len(is_hadron), dtype=np.int32 if name == "pdg_id" else np.float64)
+        column[first], column[is_hadron] = electrons[name], values
+        columns[name] = column
     return Events.from_flat(counts, columns, run=run)
 
 

@@ -106,11 +106,9 @@ def _rescale(momentum: Array, mass: Array, event: NDArray[np.int64], W: Array) -
         if np.all(np.abs(excess) < _TOLERANCE * W):
             break
     f = factor[event]
-    return np.stack(
-        [np.sqrt(mass**2 + f**2 * square), f * momentum[:, 0], f * momentum[:, 1], f * pz], axis=-1
-    )
+    return np.stack([np.sqrt(mass**2 + f**2 * square), f * momentum[:, 0], f * momentum[:, 1], f * pz], axis=-1)
 
 
 def _total(values: Array, event: NDArray[np.int64], events: int) -> Array:
     """Sum over the particles of each event."""
-    return np.bincount(event, weights=values, minlength=events)
+    return np.bincount(event, weights=values, minlength=events).astype(np.float64, copy=False)

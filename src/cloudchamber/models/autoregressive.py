@@ -25,8 +25,13 @@ _REACH = 5
 
 
 class Sequences(NamedTuple):
-    """Sampled multisets: kinds (B, N), zero where `mask` (B, N) is false; `whole` (B,) is false where the longest
-    allowed length was reached without an end mark."""
+    """Sampled multisets.
+
+    Attributes:
+        kinds: sorted, zero where the mask is false, shape (B, N).
+        mask: real elements, shape (B, N).
+        whole: false where the longest allowed length was reached without an end mark, shape (B,).
+    """
 
     kinds: Tensor
     mask: Tensor
@@ -49,14 +54,16 @@ class MultisetModel(nn.Module):
     total: Tensor
 
     def __init__(
-        self, charges: Tensor, total: Tensor, context: int, width: int = 96, depth: int = 3, longest: int = 128
+        self, charges: Tensor, total: Tensor, context: int, *, width: int = 96, depth: int = 3, longest: int = 128
     ) -> None:
         super().__init__()
         self.register_buffer("charges", torch.cat([charges, torch.zeros_like(charges[:1])]))
         self.register_buffer("total", total)
         self.end, self.longest = len(charges), longest
         levels = (2 * _REACH + 1,) * charges.shape[1]
-        self.net = SequenceTransformer(self.end + 1, self.end + 1, levels, context, width, depth, longest=longest + 1)
+        self.net = SequenceTransformer(
+            self.end + 1, self.end + 1, levels, context, width=width, depth=depth, longest=longest + 1
+        )
 
     def losses(self, rows: Batch, rng: Rng) -> Mapping[str, Tensor]:
         """Minus the log-probability of each multiset.
@@ -73,7 +80,8 @@ class MultisetModel(nn.Module):
         Args:
             rows: x (B, N, 1) sorted kinds, mask (B, N), context (B, C).
         """
-        assert rows.mask is not None and rows.context is not None
+        assert rows.mask is not None
+        assert rows.context is not None
         kinds = rows.x[..., 0].masked_fill(~rows.mask, self.end)
         closing = torch.full_like(kinds[:, :1], self.end)
         inputs, targets = torch.cat([closing, kinds], dim=1), torch.cat([kinds, closing], dim=1)

@@ -36,7 +36,7 @@ class Cascade(nn.Module):
             rows: a bundle with a part for every stage.
             rng: random stream.
         """
-        named = {}
+        named: dict[str, Tensor] = {}
         for name, stage in self.stages.items():
             losses = cast(Trainable[Batch], stage).losses(rows[name], rng)
             named |= {f"{name}.{loss}": value for loss, value in losses.items()}

@@ -4,6 +4,8 @@ Attention is written as matmul, softmax, matmul: for sets of tens of elements on
 than the fused kernel, and it takes any additive bias.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,7 +20,7 @@ def mlp(*sizes: int) -> nn.Sequential:
         *sizes: widths, from input to output.
     """
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+    for inputs, outputs in pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), nn.SiLU()]
     return nn.Sequential(*layers[:-1])
 

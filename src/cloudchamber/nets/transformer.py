@@ -32,6 +32,7 @@ class SetTransformer(nn.Module):
         features: int,
         tokens: int,
         context: int,
+        *,
         token_context: int = 0,
         width: int = 128,
         depth: int = 5,
@@ -58,7 +59,9 @@ class SetTransformer(nn.Module):
             t: shape (B,).
             given: `context` (B, C), `mask` (B, N), `tokens` (B, N) and `token_context` (B, N, D).
         """
-        assert given.mask is not None and given.tokens is not None and given.context is not None
+        assert given.mask is not None
+        assert given.tokens is not None
+        assert given.context is not None
         mask = given.mask[..., None]
         values = [self.embed(x)] + ([] if given.token_context is None else [given.token_context])
         h = self.inputs(torch.cat(values, dim=-1) * mask) + self.kinds(given.tokens)
@@ -96,6 +99,7 @@ class SequenceTransformer(nn.Module):
         classes: int,
         levels: tuple[int, ...],
         context: int,
+        *,
         width: int = 96,
         depth: int = 3,
         heads: int = 4,

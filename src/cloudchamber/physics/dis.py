@@ -16,8 +16,19 @@ from numpy.typing import NDArray
 
 from cloudchamber.events import Beams
 
-__all__ = ["ELECTRON_MASS", "PROTON_MASS", "BeamMomenta", "DISVariables", "beam_momenta", "dis_variables",
-           "electron_momentum", "hadronic_tetrad", "minkowski", "to_frame", "from_frame"]  # fmt: skip
+__all__ = [
+    "ELECTRON_MASS",
+    "PROTON_MASS",
+    "BeamMomenta",
+    "DISVariables",
+    "beam_momenta",
+    "dis_variables",
+    "electron_momentum",
+    "from_frame",
+    "hadronic_tetrad",
+    "minkowski",
+    "to_frame",
+]
 
 Array = NDArray[np.float64]
 
@@ -65,9 +76,7 @@ def beam_momenta(beams: Beams) -> BeamMomenta:
     """
     electron_pz = -np.sqrt(beams.electron**2 - ELECTRON_MASS**2)
     proton_pz = np.sqrt(beams.hadron**2 - PROTON_MASS**2)
-    return BeamMomenta(
-        np.array([beams.electron, 0.0, 0.0, electron_pz]), np.array([beams.hadron, 0.0, 0.0, proton_pz])
-    )
+    return BeamMomenta(np.array([beams.electron, 0.0, 0.0, electron_pz]), np.array([beams.hadron, 0.0, 0.0, proton_pz]))
 
 
 def dis_variables(scattered: Array, beams: Beams) -> DISVariables:

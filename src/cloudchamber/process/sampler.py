@@ -5,6 +5,7 @@ turned into steps on a grid of times; what remains after second-order steps is s
 """
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 import torch
@@ -24,7 +25,7 @@ class Sampler(Protocol):
     """Network calls of a step."""
 
     def step(self, velocity: Velocity, x_t: Tensor, t: Tensor, s: Tensor) -> Tensor:
-        """x at the time s from x at the time t."""
+        """X at the time s from x at the time t."""
         ...
 
 
@@ -133,5 +134,5 @@ def _plan(calls: int, sampler: str, power: float) -> Iterator[_Step]:
     solver = SAMPLERS[sampler]
     full, rest = divmod(calls, solver.calls)
     times = time_grid(full + rest, power)
-    for number, (t, s) in enumerate(zip(times[:-1], times[1:], strict=True)):
+    for number, (t, s) in enumerate(pairwise(times)):
         yield _Step(solver if number < full else SAMPLERS["euler"], t, s)

@@ -11,7 +11,6 @@ from cloudchamber.nets.transformer import SetTransformer
 from cloudchamber.physics.pdg import quantum_table
 from cloudchamber.recipes.config import Preset
 from cloudchamber.represent.cloud import CloudRepresentation
-from cloudchamber.represent.electron import ElectronCoordinates
 
 __all__ = ["build_model", "conserved_columns"]
 
@@ -42,13 +41,23 @@ def build_model(preset: Preset, representation: CloudRepresentation) -> Cascade:
     total = torch.from_numpy(quantum_table([_PROTON])[0, list(columns)])
     context, features = representation.CONTEXT, 3
     electron, species, cloud = preset.electron, preset.species, preset.cloud
-    return Cascade({
-        "electron": Diffusion(
-            VectorNet(representation.electron.SIZE, width=electron.width, depth=electron.depth), electron.repeats
-        ),
-        "species": MultisetModel(charges, total, context - 1, species.width, species.depth),
-        "cloud": Diffusion(SetTransformer(
-            features, len(representation.species), context, token_context=1,
-            width=cloud.width, depth=cloud.depth, heads=cloud.heads, expansion=cloud.expansion,
-        )),
-    })  # fmt: skip
+    return Cascade(
+        {
+            "electron": Diffusion(
+                VectorNet(representation.electron.SIZE, width=electron.width, depth=electron.depth), electron.repeats
+            ),
+            "species": MultisetModel(charges, total, context - 1, width=species.width, depth=species.depth),
+            "cloud": Diffusion(
+                SetTransformer(
+                    features,
+                    len(representation.species),
+                    context,
+                    token_context=1,
+                    width=cloud.width,
+                    depth=cloud.depth,
+                    heads=cloud.heads,
+                    expansion=cloud.expansion,
+                )
+            ),
+        }
+    )

@@ -101,7 +101,8 @@ def load_preset(name: str) -> Preset:
             raise InputError(f"the preset '{name}' does not exist; check the path.")
         return _parse(path.read_bytes(), name)
     if name not in preset_names():
-        raise InputError(f"the preset '{name}' is unknown; choose one of {', '.join(preset_names())}, or give a .toml file.")
+        known = ", ".join(preset_names())
+        raise InputError(f"the preset '{name}' is unknown; choose one of {known}, or give a .toml file.")
     return _parse((_folder() / f"{name}.toml").read_bytes(), name)
 
 

@@ -21,7 +21,7 @@ from cloudchamber import __version__
 from cloudchamber.errors import InputError
 from cloudchamber.events import Events, Level, RunInfo
 from cloudchamber.formats import files
-from cloudchamber.generate.pipeline import BLOCK, Block, Finisher, Pipeline, Tally
+from cloudchamber.generate.pipeline import BLOCK, Block, Finisher, Pipeline, Solver, Tally
 from cloudchamber.process.sampler import SAMPLERS
 from cloudchamber.recipes.store import TrainedModel, load_model
 from cloudchamber.recipes.workers import Advance, exit_on_sigterm
@@ -105,9 +105,13 @@ class Generator:
         if setting.decay and self.trained.card.preset.level is not Level.STABLE:
             finisher = self._decayer()
         return Pipeline(
-            self.trained.representation, self.trained.model, self.run_info(setting), finisher,
-            setting.calls or sampling.calls, setting.sampler or sampling.sampler, setting.project, self.device,
-        )  # fmt: skip
+            self.trained.representation,
+            self.trained.model,
+            self.run_info(setting),
+            finisher,
+            solver=Solver(setting.calls or sampling.calls, setting.sampler or sampling.sampler, setting.project),
+            device=self.device,
+        )
 
     def run_info(self, setting: GenerationSetting) -> RunInfo:
         """Metadata of a sample before decays.
@@ -226,9 +230,7 @@ def _blocks(
             while ahead:
                 yield ahead.popleft().result()
         except BrokenProcessPool:
-            raise InputError(
-                "a worker process was killed, perhaps for lack of memory; use fewer --workers."
-            ) from None
+            raise InputError("a worker process was killed, perhaps for lack of memory; use fewer --workers.") from None
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -25,7 +25,16 @@ from cloudchamber.recipes.build import build_model
 from cloudchamber.recipes.config import Preset
 from cloudchamber.represent.cloud import CloudRepresentation
 
-__all__ = ["Card", "TrainedModel", "load_model", "model_names", "pretrained_folder", "read_card", "save_model", "write_card"]
+__all__ = [
+    "Card",
+    "TrainedModel",
+    "load_model",
+    "model_names",
+    "pretrained_folder",
+    "read_card",
+    "save_model",
+    "write_card",
+]
 
 CHECKPOINT = "last.pt"
 RUN_CARD = "card.json"
@@ -118,8 +127,8 @@ def load_model(name: str) -> TrainedModel:
         path = pretrained_folder() / f"{name}.safetensors"
     elif path.suffix != ".safetensors" or not path.is_file():
         raise InputError(
-            f"the model '{name}' is unknown; choose one of {', '.join(model_names())}, or give the folder of a training "
-            "run or a .safetensors file."
+            f"the model '{name}' is unknown; choose one of {', '.join(model_names())}, or give the folder of a "
+            "training run or a .safetensors file."
         )
     card = read_card(path.with_suffix(".json"))
     tensors = _read_tensors(path)
@@ -131,7 +140,7 @@ def _load_run(folder: Path) -> TrainedModel:
 
     card = read_card(folder / RUN_CARD)
     if not (folder / CHECKPOINT).is_file():
-        raise InputError(f"the run '{folder}' has no checkpoint yet; train it longer with 'cloudchamber train --resume'.")
+        raise InputError(f"the run '{folder}' has no checkpoint yet; train it with 'cloudchamber train'.")
     return _assemble(card, _read_tensors(folder / RUN_MAPS), averaged_weights(folder / CHECKPOINT), folder)
 
 

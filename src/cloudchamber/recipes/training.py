@@ -3,6 +3,7 @@
 import hashlib
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, Literal, cast
 
 import safetensors.torch
 import torch
@@ -13,7 +14,8 @@ from cloudchamber.data.stream import ShardStream, validation_batches
 from cloudchamber.errors import InputError
 from cloudchamber.events import Events
 from cloudchamber.formats import parquet
-from cloudchamber.formats.atomic import atomic_path
+from cloudchamber.formats.atomic import atomic_path, explain_os_error
+from cloudchamber.models.base import Trainable
 from cloudchamber.recipes.build import build_model
 from cloudchamber.recipes.config import Preset
 from cloudchamber.recipes.store import CHECKPOINT, RUN_CARD, RUN_MAPS, Card, write_card
@@ -36,7 +38,7 @@ def train_preset(
     steps: int | None = None,
     max_time: float | None = None,
     device: str = "auto",
-    precision: str = "auto",
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
     seed: int = 0,
     snapshot_minutes: float | None = None,
 ) -> TrainingResult:
@@ -65,7 +67,16 @@ def train_preset(
         )
     parts = split(data)
     representation = _representation(parts.train, out, resume)
-    _prepare_folder(preset, data, out, parts.train, representation, resume)
+    if not resume:
+        versions = {"cloudchamber": __version__, **{name: version(name) for name in ("torch", "numpy")}}
+        card = Card(
+            preset=preset,
+            data=run,
+            events=sum(map(len, parts.train)),
+            fingerprint=fingerprint(parts.train),
+            versions=versions,
+        )
+        _prepare_folder(out, card, representation)
     torch.manual_seed(seed)
     model = build_model(preset, representation)
     stream = ShardStream(parts.train, representation.encode, preset.training.batch_size, seed, cache_bytes=_CACHE_BYTES)
@@ -76,13 +87,13 @@ def train_preset(
         steps=steps if steps is not None else (None if max_time else preset.training.steps),
         max_time=max_time,
         schedule="time" if max_time else "steps",
-        precision=precision,  # type: ignore[arg-type]
+        precision=precision,
         device=device,
         seed=seed,
         snapshot_minutes=snapshot_minutes,
     )
     try:
-        return train(model, stream, held_out, config, out, resume)  # type: ignore[arg-type]
+        return train(cast(Trainable[Any], model), stream, held_out, config, out, resume=resume)
     finally:
         stream.close()
 
@@ -108,20 +119,14 @@ def _representation(shards: list[Shard], out: Path, resume: bool) -> CloudRepres
     return CloudRepresentation.fit(Events.concatenate([shard.read() for shard in shards]))
 
 
-def _prepare_folder(
-    preset: Preset, data: Path, out: Path, shards: list[Shard], representation: CloudRepresentation, resume: bool
-) -> None:
-    if resume:
-        return
+def _prepare_folder(out: Path, card: Card, representation: CloudRepresentation) -> None:
+    """Make the folder of a new run, with its card and its fitted maps."""
     if (out / CHECKPOINT).exists():
         raise InputError(f"'{out}' already holds a run; continue it with --resume, or choose another --out.")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"the folder '{out}' cannot be made ({error.strerror}); choose another --out.") from error
-    versions = {"cloudchamber": __version__, **{name: version(name) for name in ("torch", "numpy")}}
-    card = Card(preset=preset, data=parquet.read_run(data), events=sum(map(len, shards)),
-                fingerprint=fingerprint(shards), versions=versions)  # fmt: skip
+        raise explain_os_error(error, out) from error
     write_card(out / RUN_CARD, card)
     with atomic_path(out / RUN_MAPS) as temporary:
         safetensors.torch.save_file({k: v.contiguous() for k, v in representation.state().items()}, temporary)

@@ -40,7 +40,7 @@ class _Hadrons(NamedTuple):
     """Flat columns of the hadronic system: event number, species index, mass, frame momentum (E, px, py, pz)."""
 
     event: NDArray[np.int64]
-    index: NDArray[np.int64]
+    kind: NDArray[np.int64]
     mass: Array
     momentum: Array
 
@@ -85,7 +85,7 @@ class CloudRepresentation:
             InputError: if the sample's metadata lacks the beams.
         """
         if events.run.beams is None:
-            raise InputError("the training events do not say their beams; simulate them with 'cloudchamber simulate dis'.")
+            raise InputError("the events do not say their beams; simulate them with 'cloudchamber simulate dis'.")
         hadronic = events.hadronic
         pdg_ids = ak.to_numpy(ak.flatten(hadronic.pdg_id))
         species = SpeciesTable.fit(pdg_ids, ak.to_numpy(ak.flatten(hadronic.mass)))
@@ -96,7 +96,7 @@ class CloudRepresentation:
         pool = pools(species.pdg_ids.numpy(), counts)
         hadrons, W = _hadrons(sample, species, events.run.beams)
         pt, scaled = _cylindrical(hadrons, W)
-        row = pool[hadrons.index]
+        row = pool[hadrons.kind]
         rows = [row == number for number in range(pool.max() + 1)]
         return cls(
             electron,
@@ -126,22 +126,30 @@ class CloudRepresentation:
             )
         electron_scores = self.electron.encode(four_momenta(events.electron))
         hadrons, W = _hadrons(events, self.species, self.beams)
-        order = np.lexsort((hadrons.index, hadrons.event))
-        hadrons = _Hadrons(*(column[order] for column in hadrons))
+        order = np.lexsort((hadrons.kind, hadrons.event))
+        hadrons = _Hadrons(hadrons.event[order], hadrons.kind[order], hadrons.mass[order], hadrons.momentum[order])
         scores = self._scores(hadrons, W)
-        index = torch.from_numpy(hadrons.index)
+        index = torch.from_numpy(hadrons.kind)
         mass_scores = self.species.mass_scores(index, torch.from_numpy(hadrons.mass)).float()
         counts = events.counts - 1
         weight = torch.from_numpy(events.weight.astype(np.float32))
         context = self.context(electron_scores, torch.from_numpy(counts))
         mask = torch.arange(int(counts.max())) < torch.from_numpy(counts)[:, None]
         tokens = _pad(index, mask)
-        return Bundle({
-            "electron": Batch(electron_scores, weight),
-            "species": Batch(tokens[..., None], weight, context=context[:, :-1], mask=mask),
-            "cloud": Batch(_pad(scores.float(), mask), weight, context=context, mask=mask, tokens=tokens,
-                           token_context=_pad(mass_scores[:, None], mask)),
-        })  # fmt: skip
+        return Bundle(
+            {
+                "electron": Batch(electron_scores, weight),
+                "species": Batch(tokens[..., None], weight, context=context[:, :-1], mask=mask),
+                "cloud": Batch(
+                    _pad(scores.float(), mask),
+                    weight,
+                    context=context,
+                    mask=mask,
+                    tokens=tokens,
+                    token_context=_pad(mass_scores[:, None], mask),
+                ),
+            }
+        )
 
     def context(self, electron_scores: Tensor, counts: Tensor) -> Tensor:
         """What later stages are told of an event, shape (B, 4): the electron's scores, scaled ln W and multiplicity.
@@ -184,7 +192,7 @@ class CloudRepresentation:
         return momentum, event
 
     def log_det(self, events: Events) -> Tensor:
-        r"""ln |d scores / d(momenta)| of the hadrons, summed over each event, shape (B,).
+        r"""Ln |d scores / d(momenta)| of the hadrons, summed over each event, shape (B,).
 
         Momenta are measured by the Lorentz-invariant element d^3p / E, for which d^3p / E = pT dpT dphi dY, so that
         the transverse map contributes ln(R R' / pT) and the longitudinal one ln(N' / ln(W / W0)).
@@ -194,11 +202,9 @@ class CloudRepresentation:
         """
         hadrons, W = _hadrons(events, self.species, self.beams)
         pt, scaled = (torch.from_numpy(v) for v in _cylindrical(hadrons, W))
-        row = self.pool[torch.from_numpy(hadrons.index)]
+        row = self.pool[torch.from_numpy(hadrons.kind)]
         transverse = self.transverse.log_det(pt, row) + torch.log(self.transverse.forward(pt, row) / pt)
-        longitudinal = self.longitudinal.log_det(scaled, row) - torch.log(
-            torch.from_numpy(_plateau(W)[hadrons.event])
-        )
+        longitudinal = self.longitudinal.log_det(scaled, row) - torch.log(torch.from_numpy(_plateau(W)[hadrons.event]))
         return torch.zeros(len(events), dtype=torch.float64).index_add(
             0, torch.from_numpy(hadrons.event), transverse + longitudinal
         )
@@ -233,7 +239,7 @@ class CloudRepresentation:
 
     def _scores(self, hadrons: _Hadrons, W: Array) -> Tensor:
         pt, scaled = _cylindrical(hadrons, W)
-        row = self.pool[torch.from_numpy(hadrons.index)]
+        row = self.pool[torch.from_numpy(hadrons.kind)]
         ratio = self.transverse.forward(torch.from_numpy(pt), row) / torch.from_numpy(np.maximum(pt, 1e-12))
         transverse = torch.from_numpy(hadrons.momentum[:, 1:3]) * ratio[:, None]
         longitudinal = self.longitudinal.forward(torch.from_numpy(scaled), row)
@@ -274,7 +280,7 @@ def _hadrons(events: Events, species: SpeciesTable, beams: Beams) -> tuple[_Hadr
 
 
 def _cylindrical(hadrons: _Hadrons, W: Array) -> tuple[Array, Array]:
-    """pT and scaled rapidity of each hadron in its frame."""
+    """PT and scaled rapidity of each hadron in its frame."""
     pt = np.hypot(hadrons.momentum[:, 1], hadrons.momentum[:, 2])
     mt = np.maximum(np.hypot(pt, hadrons.mass), 1e-9)
     return pt, np.arcsinh(hadrons.momentum[:, 3] / mt) / _plateau(W)[hadrons.event]

@@ -85,7 +85,7 @@ class ElectronCoordinates:
         return electron_momentum(Q2, y, phi, self.beams)
 
     def log_det(self, scattered: Array) -> Tensor:
-        """ln |d(scores) / d(ln Q2, ln y)| of each electron, shape (n,).
+        """Ln |d(scores) / d(ln Q2, ln y)| of each electron, shape (n,).
 
         Args:
             scattered: four-momenta (E, px, py, pz), shape (n, 4), GeV.
@@ -109,7 +109,7 @@ def _natural(scattered: Array, beams: Beams, pt_min: float) -> tuple[Array, Arra
 
 
 def _edges(Q2: Array, beams: Beams, pt_min: float) -> _Edges:
-    """ln y_lo and ln y_hi; kept apart where Q2 comes close to s."""
+    """Ln y_lo and ln y_hi; kept apart where Q2 comes close to s."""
     s = 4 * beams.electron * beams.hadron
     low = np.log(Q2 / s)
     high = np.log1p(-np.minimum(pt_min**2 / Q2, 0.5))

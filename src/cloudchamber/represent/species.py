@@ -50,7 +50,8 @@ class SpeciesTable:
         unique, inverse, counts = np.unique(pdg_ids, return_inverse=True, return_counts=True)
         order = np.argsort(counts, kind="stable")
         by_species = np.split(np.asarray(masses, np.float64)[np.argsort(inverse, kind="stable")], np.cumsum(counts))
-        samples, medians, rows = [], [], []
+        samples: list[NDArray[np.float64]] = []
+        medians, rows = [], []
         for species in order:
             sample = by_species[species]
             median = float(f"{np.median(sample):.6g}")
@@ -60,8 +61,12 @@ class SpeciesTable:
             if broad:
                 samples.append(sample)
         mass_map = TabulatedMap.fit(samples or [np.array([0.0, 1.0])])
-        return cls(torch.tensor(unique[order].astype(np.int64)), torch.tensor(medians, dtype=torch.float64),
-                   torch.tensor(rows), mass_map)  # fmt: skip
+        return cls(
+            torch.tensor(unique[order].astype(np.int64)),
+            torch.tensor(medians, dtype=torch.float64),
+            torch.tensor(rows),
+            mass_map,
+        )
 
     def index(self, pdg_ids: NDArray[np.integer]) -> NDArray[np.int64]:
         """Species index of particles.
@@ -157,9 +162,6 @@ def pools(pdg_ids: NDArray[np.integer], counts: NDArray[np.integer]) -> NDArray[
 def _labels(pdg_id: int) -> list[tuple[object, ...]]:
     """Labels of a species from its own to the widest."""
     numbers = quantum_numbers(pdg_id)
-    if abs(pdg_id) < 100:
-        kind = "lepton or photon"
-    else:
-        kind = {0: "meson", 1: "baryon", -1: "antibaryon"}[numbers.baryon]
+    kind = {0: "meson", 1: "baryon", -1: "antibaryon"}[numbers.baryon] if abs(pdg_id) > 100 else "lepton or photon"
     heaviest = max((flavour for flavour in range(5) if numbers.flavours[flavour]), default=0)
     return [(pdg_id,), (kind, max(heaviest, 1)), (kind,), ()]

@@ -8,6 +8,8 @@ grid that is uniform in z, so its inverse is a table look-up and its log-determi
 One map holds several rows (one for each species, say) that share the grid; `row` says which one a value uses.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -38,7 +40,7 @@ class TabulatedMap:
         self._step = (self.high - self.low) / (knots.shape[1] - 1)
 
     @classmethod
-    def fit(cls, samples: list[NDArray[np.floating]], reference: str = "normal", size: int = 129) -> "TabulatedMap":
+    def fit(cls, samples: Sequence[NDArray[np.float64]], reference: str = "normal", size: int = 129) -> "TabulatedMap":
         """Quantile maps of several samples, one row each.
 
         Args:
@@ -91,7 +93,7 @@ class TabulatedMap:
         return left + (position - segment) * width
 
     def log_det(self, v: Tensor, row: Tensor) -> Tensor:
-        """ln dz/dv at each value.
+        """Ln dz/dv at each value.
 
         Args:
             v: values, any shape.
@@ -135,4 +137,5 @@ def _strictly_increasing(knots: NDArray[np.float64]) -> NDArray[np.float64]:
     """Knots with ties moved apart by a hair of their range."""
     gap = max((knots[-1] - knots[0]) * 1e-7, 1e-12)
     ramp = gap * np.arange(len(knots))
-    return np.maximum.accumulate(knots - ramp) + ramp
+    increasing: NDArray[np.float64] = np.maximum.accumulate(knots - ramp) + ramp
+    return increasing

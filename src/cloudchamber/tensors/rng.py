@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 __all__ = ["EventRng", "Rng", "RowRng"]
@@ -85,9 +86,7 @@ class EventRng:
     True
     """
 
-    def __init__(
-        self, seed: int, events: Sequence[int], stage: int = 0, device: torch.device | str = "cpu"
-    ) -> None:
+    def __init__(self, seed: int, events: Sequence[int], stage: int = 0, device: torch.device | str = "cpu") -> None:
         self._streams = [np.random.Generator(np.random.Philox(key=_key(seed, stage, n))) for n in events]
         self._device = device
 
@@ -120,6 +119,6 @@ class EventRng:
         return chosen
 
 
-def _key(seed: int, stage: int, event: int) -> "np.ndarray[tuple[int], np.dtype[np.uint64]]":
+def _key(seed: int, stage: int, event: int) -> NDArray[np.uint64]:
     """A 128-bit Philox key, well mixed from the three numbers."""
-    return np.random.SeedSequence([seed, stage, event]).generate_state(2, np.uint64)
+    return np.random.SeedSequence([seed, stage, event]).generate_state(2, np.uint64).astype(np.uint64, copy=False)
