@@ -148,6 +148,4 @@ def _require_finite(events: Events, first: int, path: Path) -> None:
         rows = np.flatnonzero(~np.isfinite(events.flat(name)))
         if len(rows):
             event = first + np.searchsorted(events.offsets, rows[0], side="right") - 1
-            raise InputError(
-                f"event {event} of '{path}' has a value of {name} that is not finite; remove the event."
-            )
+            raise InputError(f"event {event} of '{path}' has a value of {name} that is not finite; remove the event.")

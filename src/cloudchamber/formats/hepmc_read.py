@@ -27,8 +27,8 @@ from cloudchamber.physics.record import Record, RecordFacts
 __all__ = ["iterate", "iterate_records", "read", "read_run"]
 
 _END = b"\n" + END_MARK.encode()
-_MAX_BLOCK = 1 << 24
-_TYPICAL_EVENT = 4096
+_CHUNK = 1 << 22
+_MAX_BLOCK = 1 << 26
 _HEADER_LIMIT = 1 << 24
 _BEAM, _FINAL, _DECAYED = 4, 1, 2
 _STANDARD_UNITS = (b"GEV", b"MM")
@@ -141,32 +141,28 @@ def _unescaped(text: str) -> str:
 
 
 def _blocks(stream: IO[bytes], pending: bytes, path: Path, batch_size: int) -> Iterator[bytes]:
-    """Text of at most `batch_size` whole events, again and again."""
-    size = min(_MAX_BLOCK, max(1 << 16, batch_size * _TYPICAL_EVENT))
-    while chunk := stream.read(size):
-        pending += chunk
-        cut = pending.rfind(b"\nE ") + 1
-        yield from _split(pending[:cut], batch_size)
-        pending = pending[cut:]
+    """Text of `batch_size` whole events again and again, of fewer where they are very long, or at the end."""
+    while chunk := stream.read(_CHUNK):
+        *whole, pending = _cut(pending + chunk, batch_size)
+        yield from whole
+        if len(pending) > _MAX_BLOCK and (last := pending.rfind(b"\nE ") + 1):
+            yield pending[:last]
+            pending = pending[last:]
     body, mark, after = pending.partition(_END)
     if not mark:
         raise InputError(_truncated(path))
     if after.strip():
         raise InputError(f"'{path}' goes on after its end-of-listing mark; give the joined files one by one.")
-    yield from _split(body + b"\n", batch_size)
+    yield from _cut(body + b"\n", batch_size)
 
 
-def _split(text: bytes, batch_size: int) -> Iterator[bytes]:
-    if not text:
-        return
+def _cut(text: bytes, batch_size: int) -> list[bytes]:
+    """Pieces of `batch_size` events, and last what is left, which may end in the middle of an event."""
     letters = np.frombuffer(text, np.uint8)
-    starts = (
-        np.flatnonzero((letters[:-2] == ord("\n")) & (letters[1:-1] == ord("E")) & (letters[2:] == ord(" ")))
-        + 1
-    )
+    line = np.flatnonzero(letters[:-2] == ord("\n"))
+    starts = line[(letters[line + 1] == ord("E")) & (letters[line + 2] == ord(" "))] + 1
     edges = [0, *starts[batch_size - 1 :: batch_size].tolist(), len(text)]
-    for start, end in pairwise(edges):
-        yield text[start:end]
+    return [text[start:end] for start, end in pairwise(edges)]
 
 
 class _Block(NamedTuple):
@@ -226,9 +222,7 @@ class _Block(NamedTuple):
         order = np.argsort(keys)
         parent = self.particles.columns["parent"][self.rows]
         wanted = self.particles.event[self.rows] * depth - parent
-        vertex: NDArray[np.int64] = order[
-            np.minimum(np.searchsorted(keys, wanted, sorter=order), len(order) - 1)
-        ]
+        vertex: NDArray[np.int64] = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(order) - 1)]
         if not ((parent < 0) & (keys[vertex] == wanted)).all():
             raise DamagedTextError("a particle comes from a vertex that does not exist")
         return vertex

@@ -135,9 +135,7 @@ class Text:
 
     def _announced_particles(self) -> NDArray[np.int64]:
         counts = [words[3] for _, words in self._words("E") if len(words) > 3]
-        if len(counts) != np.count_nonzero(self._kind == ord("E")) or not all(
-            count.isdigit() for count in counts
-        ):
+        if len(counts) != np.count_nonzero(self._kind == ord("E")) or not all(count.isdigit() for count in counts):
             raise DamagedTextError("an event line does not say how many particles follow")
         return np.array([int(count) for count in counts], dtype=np.int64)
 

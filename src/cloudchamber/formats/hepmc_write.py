@@ -182,9 +182,7 @@ def _decay_vertices(events: Events, number: int) -> _Vertices:
 def _require_writable(events: Events, number: int) -> None:
     empty = np.flatnonzero(events.counts == 0)
     if len(empty):
-        raise InputError(
-            f"event {number + empty[0]} has no particles; drop such events before writing HepMC3."
-        )
+        raise InputError(f"event {number + empty[0]} has no particles; drop such events before writing HepMC3.")
     for name in ("px", "py", "pz", "mass"):
         bad = np.flatnonzero(~np.isfinite(events.flat(name)))
         if len(bad):
@@ -192,9 +190,7 @@ def _require_writable(events: Events, number: int) -> None:
             raise InputError(f"event {where} has a value of {name} that is not finite; remove such events.")
 
 
-def _require_tree(
-    mother: NDArray[np.int64], row: NDArray[np.int64], event: NDArray[np.int64], number: int
-) -> None:
+def _require_tree(mother: NDArray[np.int64], row: NDArray[np.int64], event: NDArray[np.int64], number: int) -> None:
     bad = np.flatnonzero((mother < -1) | (mother >= row) & (mother != -1) | (row == 0) & (mother != -1))
     if len(bad):
         raise InputError(

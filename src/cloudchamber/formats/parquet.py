@@ -73,14 +73,10 @@ def shards(path: Path) -> list[Path]:
     if path.is_dir():
         found = sorted(p for p in path.glob("*.parquet") if not p.name.startswith("."))
         if not found:
-            raise InputError(
-                f"the folder '{path}' holds no .parquet file; make some with 'cloudchamber simulate dis'."
-            )
+            raise InputError(f"the folder '{path}' holds no .parquet file; make some with 'cloudchamber simulate dis'.")
         return found
     if not path.exists():
-        raise InputError(
-            f"'{path}' does not exist; check the path, or make it with 'cloudchamber simulate dis'."
-        )
+        raise InputError(f"'{path}' does not exist; check the path, or make it with 'cloudchamber simulate dis'.")
     return [path]
 
 
@@ -120,9 +116,7 @@ def iterate(path: Path, batch_size: int = 20_000) -> Iterator[Events]:
                 for batch in file.iter_batches(batch_size):
                     yield _to_events(batch, run, shard)
             except (pa.ArrowException, OSError) as error:
-                raise InputError(
-                    f"'{shard}' is damaged ({_first_line(error)}); make or copy it again."
-                ) from error
+                raise InputError(f"'{shard}' is damaged ({_first_line(error)}); make or copy it again.") from error
 
 
 def read_run(path: Path) -> RunInfo:
@@ -168,16 +162,13 @@ def _require_columns(file: pq.ParquetFile, path: Path) -> None:
         number = pa.types.is_integer if name == "pdg_id" else pa.types.is_floating
         if not (pa.types.is_list(kind) and number(kind.value_type)):
             wanted = "whole numbers" if name == "pdg_id" else "floating-point numbers"
-            raise InputError(
-                f"the column {name} of '{path}' is not a list of {wanted} per event; make it again."
-            )
+            raise InputError(f"the column {name} of '{path}' is not a list of {wanted} per event; make it again.")
 
 
 def _to_table(events: Events) -> pa.Table:
     offsets = pa.array(events.offsets.astype(np.int32))
     arrays = {
-        name: pa.ListArray.from_arrays(offsets, pa.array(_stored(name, events.flat(name))))
-        for name in events.columns
+        name: pa.ListArray.from_arrays(offsets, pa.array(_stored(name, events.flat(name)))) for name in events.columns
     }
     return pa.table({**arrays, "weight": pa.array(events.weight)})
 

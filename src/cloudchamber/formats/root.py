@@ -6,7 +6,10 @@ uproot read it. It is not the HepMC3 tree that the EIC's simulation reads; `abco
 text.
 """
 
+import struct
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +56,7 @@ class RootWriter(EventWriter):
         )
 
     def _append(self, events: Events) -> None:
-        self._tree.extend(
-            {"particles": ak.unflatten(ak.zip(_flat(events)), events.counts), "weight": events.weight}
-        )
+        self._tree.extend({"particles": ak.unflatten(ak.zip(_flat(events)), events.counts), "weight": events.weight})
 
     def _close(self, whole: bool) -> None:
         with self._file:
@@ -89,17 +90,13 @@ def iterate(path: Path, batch_size: int = 20_000) -> Iterator[Events]:
     Raises:
         InputError: if the file is missing, damaged, empty, or lacks a branch.
     """
-    with _open(path) as file:
+    with _open(path) as file, _explained(path):
         run, tree = _run_of(file, path), _tree_of(file, path)
         names = [name for name in (*REQUIRED, *HISTORY_COLUMNS) if name in tree]
         weighted = ["weight"] if "weight" in tree else []
         for start in range(0, tree.num_entries, batch_size):
             stop = min(start + batch_size, tree.num_entries)
-            try:
-                arrays = tree.arrays([*names, *weighted], entry_start=start, entry_stop=stop)
-                yield _to_events(arrays, names, run)
-            except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
-                raise InputError(f"'{path}' is damaged near event {start}; make or copy it again.") from error
+            yield _to_events(tree.arrays([*names, *weighted], entry_start=start, entry_stop=stop), names, run)
 
 
 def read_run(path: Path) -> RunInfo:
@@ -108,14 +105,13 @@ def read_run(path: Path) -> RunInfo:
     Args:
         path: a ROOT file with a tree `events`.
     """
-    with _open(path) as file:
+    with _open(path) as file, _explained(path):
         return _run_of(file, path)
 
 
 def _flat(events: Events) -> dict[str, Any]:
     return {
-        name: events.flat(name).astype(np.int32) if name in _INTEGERS else events.flat(name)
-        for name in events.columns
+        name: events.flat(name).astype(np.int32) if name in _INTEGERS else events.flat(name) for name in events.columns
     }
 
 
@@ -125,10 +121,25 @@ def _open(path: Path) -> Any:  # noqa: ANN401
     if not path.is_file():
         raise InputError(f"'{path}' does not exist; check the path.")
     try:
-        return uproot.open(path)
-    except (OSError, ValueError, IndexError, KeyError, NotImplementedError) as error:
+        file = uproot.open(path)
+        if path.stat().st_size >= file.file.fEND:
+            return file
+        file.close()
+        raise EOFError("the file is shorter than it says")
+    except (OSError, ValueError, IndexError, KeyError, NotImplementedError, EOFError) as error:
         reason = "is empty" if path.stat().st_size == 0 else "is not a whole ROOT file"
         raise InputError(f"'{path}' {reason}; make or copy it again.") from error
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Whatever uproot raises on damaged bytes, as one sentence."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, zlib.error, struct.error) as error:
+        raise InputError(f"'{path}' is damaged ({type(error).__name__}); make or copy it again.") from error
 
 
 def _run_of(file: Any, path: Path) -> RunInfo:  # noqa: ANN401

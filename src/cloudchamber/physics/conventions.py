@@ -6,9 +6,10 @@ has no units) are left out.
 
 Tolerances: four-momentum 1e-6 of the beam energies, which float64 and float32 columns both keep (rounding to
 float32 moves the sum by 5e-8), but 1e-4 for other generators, because Pythia8 itself misses 1e-6 in two of a
-million events (photons that split into pairs) and asks no more than 1e-4 of them; mass shell 1e-9 E^2 for energies as written; masses 0.5 MeV, since generators'
-tables differ from the PDG's by less, and 2e-3 m for hadrons with charm or bottom, whose tables differ more.
-Species wider than 0.01 MeV have no fixed mass. Everything else is counted and must be exact.
+million events (photons that split into pairs) and asks no more than 1e-4 of them; mass shell 1e-9 E^2 for
+energies as written; masses 0.5 MeV, since generators' tables differ from the PDG's by less, and 2e-3 m for
+hadrons with charm or bottom, whose tables differ more. Species wider than 0.01 MeV have no fixed mass.
+Everything else is counted and must be exact.
 """
 
 from collections.abc import Callable, Iterable
