@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, cast
 
+import numpy as np
 import safetensors.torch
 import torch
 
@@ -12,18 +13,19 @@ from cloudchamber import __version__
 from cloudchamber.data.split import Shard, split
 from cloudchamber.data.stream import ShardStream, validation_batches
 from cloudchamber.errors import InputError
-from cloudchamber.events import Events
+from cloudchamber.events import Events, RunInfo
 from cloudchamber.formats import parquet
 from cloudchamber.formats.atomic import atomic_path, explain_os_error
 from cloudchamber.models.base import Trainable
 from cloudchamber.recipes.build import build_model
 from cloudchamber.recipes.config import Preset
+from cloudchamber.recipes.domain import domain_of
 from cloudchamber.recipes.store import CHECKPOINT, RUN_CARD, RUN_MAPS, Card, write_card
 from cloudchamber.represent.cloud import CloudRepresentation
 from cloudchamber.train.config import TrainingConfig
 from cloudchamber.train.trainer import TrainingResult, train
 
-__all__ = ["fingerprint", "train_preset"]
+__all__ = ["fingerprint", "run_of", "train_preset"]
 
 _CACHE_BYTES = 6 * 2**30
 _VALIDATION_EVENTS = 10_000
@@ -59,31 +61,18 @@ def train_preset(
     Raises:
         InputError: if the data, the folder or a setting cannot be used.
     """
-    run = parquet.read_run(data)
-    if run.level is not preset.level:
-        raise InputError(
-            f"the preset '{preset.name}' learns events of level {preset.level.value}, but '{data}' holds level "
-            f"{run.level.value if run.level else 'unknown'}; simulate with '--level {preset.level.value}'."
-        )
+    _require_level(data, preset)
     parts = split(data)
-    representation = _representation(parts.train, out, resume)
-    if not resume:
-        versions = {"cloudchamber": __version__, **{name: version(name) for name in ("torch", "numpy")}}
-        card = Card(
-            preset=preset,
-            data=run,
-            events=sum(map(len, parts.train)),
-            fingerprint=fingerprint(parts.train),
-            versions=versions,
-        )
-        _prepare_folder(out, card, representation)
+    if resume:
+        representation = CloudRepresentation.from_state(safetensors.torch.load_file(out / RUN_MAPS))
+    else:
+        representation = _new_run(preset, parts.train, out)
     torch.manual_seed(seed)
     model = build_model(preset, representation)
     stream = ShardStream(parts.train, representation.encode, preset.training.batch_size, seed, cache_bytes=_CACHE_BYTES)
     held_out = validation_batches(parts.validation, representation.encode, 256, _VALIDATION_EVENTS)
-    chosen = preset.training.model_dump(exclude={"batch_size", "steps"})
     config = TrainingConfig(
-        **chosen,
+        **preset.training.model_dump(exclude={"batch_size", "steps"}),
         steps=steps if steps is not None else (None if max_time else preset.training.steps),
         max_time=max_time,
         schedule="time" if max_time else "steps",
@@ -111,22 +100,53 @@ def fingerprint(shards: list[Shard]) -> str:
     return digest.hexdigest()
 
 
-def _representation(shards: list[Shard], out: Path, resume: bool) -> CloudRepresentation:
-    """The fitted maps of the run, or new ones."""
-    kept = out / RUN_MAPS
-    if resume and kept.is_file():
-        return CloudRepresentation.from_state(safetensors.torch.load_file(kept))
-    return CloudRepresentation.fit(Events.concatenate([shard.read() for shard in shards]))
+def run_of(shards: list[Shard]) -> RunInfo:
+    """Metadata of a sample, with the cross-section of all its shards together.
+
+    Args:
+        shards: parts of one sample.
+    """
+    runs = [parquet.read_run(shard.path) for shard in shards]
+    known = [(run.cross_section_pb, run.cross_section_error_pb or 0.0, len(shard))
+             for run, shard in zip(runs, shards, strict=True) if run.cross_section_pb is not None]  # fmt: skip
+    if len(known) < len(shards):
+        return runs[0]
+    value, error, events = np.array(known).T
+    share = events / events.sum()
+    return runs[0].with_(
+        cross_section_pb=float(share @ value), cross_section_error_pb=float(np.sqrt(((share * error) ** 2).sum()))
+    )
 
 
-def _prepare_folder(out: Path, card: Card, representation: CloudRepresentation) -> None:
-    """Make the folder of a new run, with its card and its fitted maps."""
+def _require_level(data: Path, preset: Preset) -> None:
+    level = parquet.read_run(data).level
+    if level is not preset.level:
+        raise InputError(
+            f"the preset '{preset.name}' learns events of level {preset.level.value}, but '{data}' holds level "
+            f"{level.value if level else 'unknown'}; simulate with '--level {preset.level.value}'."
+        )
+
+
+def _new_run(preset: Preset, shards: list[Shard], out: Path) -> CloudRepresentation:
+    """Fit the representation, and make the folder of the run with its card and its maps."""
     if (out / CHECKPOINT).exists():
         raise InputError(f"'{out}' already holds a run; continue it with --resume, or choose another --out.")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise explain_os_error(error, out) from error
+    events = Events.concatenate([shard.read() for shard in shards])
+    representation = CloudRepresentation.fit(events)
+    versions = {"cloudchamber": __version__, **{name: version(name) for name in ("torch", "numpy")}}
+    card = Card(
+        preset=preset,
+        data=run_of(shards),
+        events=len(events),
+        fingerprint=fingerprint(shards),
+        versions=versions,
+        domain=domain_of(events),
+    )
     write_card(out / RUN_CARD, card)
     with atomic_path(out / RUN_MAPS) as temporary:
         safetensors.torch.save_file({k: v.contiguous() for k, v in representation.state().items()}, temporary)
+    return representation
