@@ -99,9 +99,7 @@ def test_an_event_that_cannot_decay_is_named(tmp_path: Path, capsys: pytest.Capt
     assert not (tmp_path / "out.parquet").exists()
 
 
-def test_bad_input_is_told_in_one_sentence(
-    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bad_input_is_told_in_one_sentence(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     refused(capsys, decay(tmp_path / "none.parquet", tmp_path / "out.parquet"), "does not exist")
     refused(capsys, decay(source, tmp_path / "no" / "out.parquet"), "does not exist")
     refused(capsys, decay(source, tmp_path / "out.txt"), "suffix")

@@ -65,9 +65,7 @@ def test_a_longer_run_begins_with_a_shorter_one(reference: Path, tmp_path: Path)
 def test_the_sample_has_the_promised_length_and_provenance(reference: Path) -> None:
     assert len(parquet.read(reference)) == 700
     run = parquet.read_run(reference)
-    assert run.provenance["command"] == (
-        "cloudchamber simulate dis --beams 10x275 --q2-min 25 --level stable --seed 4"
-    )
+    assert run.provenance["command"] == ("cloudchamber simulate dis --beams 10x275 --q2-min 25 --level stable --seed 4")
     assert run.cross_section_pb is not None
 
 

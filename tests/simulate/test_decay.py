@@ -199,9 +199,7 @@ def test_neutral_pions_alone_decay_at_level_pi0(decayer: Decayer) -> None:
     events = simulated(Level.PI0, seed=13)[:300]
     pions = ak.sum(events.particles.pdg_id == 111, axis=1)
     result = decayer.decay(events, seed=1).events
-    new_photons = ak.sum(result.particles.pdg_id == 22, axis=1) - ak.sum(
-        events.particles.pdg_id == 22, axis=1
-    )
+    new_photons = ak.sum(result.particles.pdg_id == 22, axis=1) - ak.sum(events.particles.pdg_id == 22, axis=1)
     assert int(ak.sum(pions)) > 0
     assert (np.asarray(new_photons) <= 2 * np.asarray(pions)).all()
     assert (np.asarray(new_photons) >= np.asarray(pions)).all()

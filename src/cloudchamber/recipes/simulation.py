@@ -58,9 +58,7 @@ class _ShardJob:
     folder: Path
 
     def __call__(self, shard: Shard, advance: Advance) -> None:
-        events = simulate_shard(
-            self.setting, shard.events, seed=self.seed, shard=shard.number, advance=advance
-        )
+        events = simulate_shard(self.setting, shard.events, seed=self.seed, shard=shard.number, advance=advance)
         run = events.run.with_(provenance=_provenance(self.setting, self.seed))
         parquet.write(self.folder / shard.file_name, events.with_run(run))
 
@@ -191,9 +189,7 @@ def _summary(folder: Path, shards: list[Shard], *, kept: int) -> Simulated:
     share = np.array([shard.events for shard in shards]) / sum(shard.events for shard in shards)
     cross_section = np.array([run.cross_section_pb for run in runs], dtype=np.float64)
     error = np.array([run.cross_section_error_pb for run in runs], dtype=np.float64)
-    return Simulated(
-        len(shards), kept, float(share @ cross_section), float(np.sqrt(((share * error) ** 2).sum()))
-    )
+    return Simulated(len(shards), kept, float(share @ cross_section), float(np.sqrt(((share * error) ** 2).sum())))
 
 
 def _require_at_least(least: int, name: str, value: int) -> None:

@@ -26,9 +26,7 @@ Advance = Callable[[int], None]
 _SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
 
 
-def run_tasks(
-    job: Callable[[Task, Advance], None], tasks: Sequence[Task], *, workers: int, advance: Advance
-) -> None:
+def run_tasks(job: Callable[[Task, Advance], None], tasks: Sequence[Task], *, workers: int, advance: Advance) -> None:
     """Do all tasks, in this process or in several.
 
     Args:

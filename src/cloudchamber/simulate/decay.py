@@ -83,9 +83,7 @@ class Decayer:
     calls.
     """
 
-    def decay(
-        self, events: Events, *, seed: int, block: int = 0, attempt: int = 0, history: bool = False
-    ) -> Decayed:
+    def decay(self, events: Events, *, seed: int, block: int = 0, attempt: int = 0, history: bool = False) -> Decayed:
         """Decay all short-lived particles.
 
         Args:
@@ -315,9 +313,7 @@ def _restore(decayed: Events, given: Events, failed: NDArray[np.int64]) -> Event
 
 def _without_history(events: Events) -> Events:
     if "status" in events.columns and (events.flat("status") != 1).any():
-        raise InputError(
-            "the events hold decayed particles already; give a sample of final states before decays."
-        )
+        raise InputError("the events hold decayed particles already; give a sample of final states before decays.")
     return Events(events.particles[["pdg_id", *MOMENTUM_COLUMNS]], events.weight, events.run)
 
 

@@ -194,8 +194,8 @@ class FlatRecord(NamedTuple):
     @classmethod
     def of(cls, record: ak.Array) -> "FlatRecord":
         """The columns of event records: `n * var * PythiaParticle` as `Pythia.nextBatch` returns it."""
-        layout = ak.to_packed(record).layout.to_ListOffsetArray64(True)
-        return cls(np.asarray(layout.offsets), layout.content)
+        layout = record.layout.to_ListOffsetArray64(True)
+        return cls(np.asarray(layout.offsets), layout.content[: layout.offsets[-1]])
 
     def column(self, path: str) -> NDArray[Any]:
         """A column by its path, such as `id` or `p.px`.
