@@ -64,12 +64,13 @@ class TrainingResult:
     signal: str | None
 
 
-def train(  # noqa: PLR0917
+def train(
     model: Trainable[R],
     stream: Stream[R],
     validation: Sequence[R],
     config: TrainingConfig,
     out: Path,
+    *,
     resume: bool = False,
 ) -> TrainingResult:
     """Train a model until its steps or its time are used up, or a signal comes.
@@ -178,14 +179,15 @@ class _Run(Generic[R]):
                 fresh = self._learner.step == self._validated_at
                 self._write_logs(self._take_window() | ({} if fresh else self._validate()))
                 self._snapshot()
-            self._save()
+            ended = self._clock()
+            self._save(ended)
         finally:
             if self._logs is not None:
                 self._logs.__exit__()
         name = request.received.name if request.received else None
         return TrainingResult(
             step=self._learner.step,
-            elapsed=self._clock(),
+            elapsed=ended,
             loss=self._loss,
             validation_loss=self._validation_loss,
             best_validation_loss=self._best,
@@ -210,7 +212,7 @@ class _Run(Generic[R]):
     def _keep(self, elapsed: float) -> None:
         """Checkpoint and snapshot when it is time."""
         if elapsed - self._saved_at >= 60 * self._config.checkpoint_minutes:
-            self._save()
+            self._save(elapsed)
             self._saved_at = elapsed
         minutes = self._config.snapshot_minutes
         if minutes is not None and elapsed - self._snapshot_at >= 60 * minutes:
@@ -250,12 +252,12 @@ class _Run(Generic[R]):
         if self._logs is not None and entry:
             self._logs.write(self._learner.step, entry)
 
-    def _save(self) -> None:
+    def _save(self, elapsed: float) -> None:
         if self._team.leads:
             state = {
                 **self._learner.state_dict(),
                 "stream": dict(self._stream.state_dict()),
-                "elapsed": self._clock(),
+                "elapsed": elapsed,
                 "validation_loss": self._validation_loss,
                 "best_validation_loss": self._best,
                 "config": asdict(self._config),
