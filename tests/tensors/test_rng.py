@@ -55,7 +55,7 @@ def test_draws_follow_their_distributions(rng: Rng) -> None:
     assert normal.dtype == uniform.dtype == torch.float32
     assert stats.kstest(normal.numpy().ravel(), "norm").pvalue > 1e-3
     assert stats.kstest(uniform.numpy().ravel(), "uniform").pvalue > 1e-3
-    assert 0 <= uniform.min()
+    assert uniform.min() >= 0
     assert uniform.max() < 1
     correlation = np.corrcoef(np.concatenate([normal.numpy(), uniform.numpy()], axis=1).T) - np.eye(6)
     assert np.abs(correlation).max() < 5 / np.sqrt(4_000)

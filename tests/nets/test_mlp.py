@@ -1,0 +1,35 @@
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from cloudchamber.nets.mlp import VectorNet
+from cloudchamber.tensors.batch import Batch
+
+Wake = Callable[[nn.Module], nn.Module]
+
+
+def test_rows_do_not_see_each_other(awake: Wake) -> None:
+    net = awake(VectorNet(2, context=3, width=16, depth=2))
+    x, t, context = torch.randn(5, 2).double(), torch.rand(5).double(), torch.randn(5, 3).double()
+    out = net(x, t, Batch(x, torch.ones(5), context=context))
+    assert out.shape == (5, 2)
+    order = torch.tensor([3, 1, 4, 0, 2])
+    again = net(x[order], t[order], Batch(x[order], torch.ones(5), context=context[order]))
+    torch.testing.assert_close(again, out[order])
+
+
+def test_values_time_and_context_all_matter(awake: Wake) -> None:
+    net = awake(VectorNet(2, context=3, width=16, depth=2))
+    x = torch.randn(1, 2).double().requires_grad_()
+    t = torch.rand(1).double().requires_grad_()
+    context = torch.randn(1, 3).double().requires_grad_()
+    net(x, t, Batch(x, torch.ones(1), context=context)).sum().backward()
+    for given in (x, t, context):
+        assert given.grad is not None
+        assert (given.grad != 0).all()
+
+
+def test_context_is_optional() -> None:
+    x = torch.randn(4, 2)
+    assert VectorNet(2)(x, torch.rand(4), Batch(x, torch.ones(4))).shape == (4, 2)

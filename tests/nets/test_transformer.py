@@ -1,0 +1,131 @@
+"""Sets are sets, padding is never seen, sequences are causal, and a cache changes nothing."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cloudchamber.nets.transformer import Cache, SequenceTransformer, SetTransformer
+from cloudchamber.tensors.batch import Batch
+
+Wake = Callable[[nn.Module], nn.Module]
+LENGTHS = torch.tensor([7, 4, 1])
+B, N, F = 3, 7, 3
+
+
+def a_batch() -> Batch:
+    generator = torch.Generator().manual_seed(1)
+    mask = torch.arange(N) < LENGTHS[:, None]
+    return Batch(
+        torch.randn(B, N, F, generator=generator).double() * mask[..., None], torch.ones(B),
+        context=torch.randn(B, 4, generator=generator).double(), mask=mask,
+        tokens=torch.randint(0, 5, (B, N), generator=generator) * mask,
+        token_context=torch.randn(B, N, 1, generator=generator).double() * mask[..., None],
+    )  # fmt: skip
+
+
+@pytest.fixture
+def net(awake: Wake) -> nn.Module:
+    return awake(SetTransformer(F, tokens=5, context=4, token_context=1, width=16, depth=2, heads=4))
+
+
+T = torch.tensor([0.1, 0.5, 0.9]).double()
+
+
+def test_a_fresh_network_predicts_zero() -> None:
+    batch = a_batch()
+    fresh = SetTransformer(F, tokens=5, context=4, token_context=1, width=16, depth=2).double()
+    assert not fresh(batch.x, T, batch).any()
+
+
+def test_permuting_elements_permutes_the_output(net: nn.Module) -> None:
+    batch = a_batch()
+    order = torch.cat([torch.randperm(4), torch.arange(4, N)])
+    assert batch.tokens is not None
+    assert batch.token_context is not None
+    row = batch.select(torch.tensor([1]))
+    moved = replace(row, x=row.x[:, order], tokens=row.tokens[:, order], token_context=row.token_context[:, order])
+    torch.testing.assert_close(net(moved.x, T[1:2], moved), net(row.x, T[1:2], row)[:, order])
+
+
+def test_what_stands_in_padding_changes_nothing(net: nn.Module) -> None:
+    batch = a_batch()
+    hole = ~batch.mask
+    spoilt = replace(
+        batch, x=batch.x + 1e3 * torch.randn(B, N, F) * hole[..., None], tokens=torch.where(hole, 4, batch.tokens),
+        token_context=batch.token_context - 50.0 * hole[..., None],
+    )  # fmt: skip
+    out = net(spoilt.x, T, spoilt)
+    assert torch.equal(out, net(batch.x, T, batch))
+    assert not out[hole].any()
+    assert out[batch.mask].all()
+
+
+def test_rows_and_padded_length_do_not_matter(net: nn.Module) -> None:
+    batch = a_batch()
+    out = net(batch.x, T, batch)
+    for row in range(B):
+        alone = batch.select(torch.tensor([row])).trim()
+        torch.testing.assert_close(net(alone.x, T[row : row + 1], alone)[0], out[row, : LENGTHS[row]])
+
+
+def test_every_condition_matters(net: nn.Module) -> None:
+    batch = a_batch()
+    out = net(batch.x, T, batch)
+    assert batch.context is not None
+    assert batch.tokens is not None
+    assert batch.token_context is not None
+    others = [
+        replace(batch, context=batch.context + 0.1),
+        replace(batch, tokens=4 - batch.tokens),
+        replace(batch, token_context=batch.token_context + 0.1),
+    ]
+    for changed in (net(batch.x, T + 0.05, batch), *(net(batch.x, T, given) for given in others)):
+        assert ((changed - out).abs()[batch.mask] > 1e-9).any()
+
+
+STEPS = 6
+
+
+@pytest.fixture
+def causal(awake: Wake) -> SequenceTransformer:
+    net = awake(SequenceTransformer(5, 5, (3, 4), context=2, width=16, depth=2, heads=4, longest=4))
+    assert isinstance(net, SequenceTransformer)
+    return net
+
+
+def a_sequence() -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(2)
+    levels = torch.stack([torch.randint(0, size, (B, STEPS), generator=generator) for size in (3, 4)], dim=-1)
+    return (
+        torch.randint(0, 5, (B, STEPS), generator=generator), levels,
+        torch.randn(B, 2, generator=generator).double(),
+    )  # fmt: skip
+
+
+def test_steps_with_a_cache_equal_the_whole_sequence(causal: SequenceTransformer) -> None:
+    """Also beyond the last step with a position of its own."""
+    tokens, levels, context = a_sequence()
+    whole = causal(tokens, levels, context)
+    cache: Cache | None = None
+    for step in range(STEPS):
+        logits, cache = causal.step(tokens[:, step], levels[:, step], context, cache)
+        torch.testing.assert_close(logits, whole[:, step])
+
+
+@pytest.mark.parametrize("step", range(STEPS))
+def test_a_step_sees_those_before_it_and_no_other(causal: SequenceTransformer, step: int) -> None:
+    tokens, levels, context = a_sequence()
+    whole = causal(tokens, levels, context)
+    changed = tokens.clone()
+    changed[:, step] = (changed[:, step] + 1) % 5
+    difference = (causal(changed, levels, context) - whole).abs().amax(-1)
+    assert (difference[:, :step] == 0).all()
+    assert (difference[:, step:] > 0).all()
+    raised = levels.clone()
+    raised[:, step] = (raised[:, step] + 1) % 3
+    difference = (causal(tokens, raised, context) - whole).abs().amax(-1)
+    assert (difference[:, :step] == 0).all()
+    assert (difference[:, step] > 0).all()
