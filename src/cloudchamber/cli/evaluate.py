@@ -1,0 +1,58 @@
+"""`cloudchamber evaluate`: how close events are to a reference."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    file: Annotated[Path, typer.Argument(help="The events to judge: a file, or a folder of Parquet shards.")],
+    *,
+    reference: Annotated[Path, typer.Option(help="What to compare with: a file, or a folder of Parquet shards.")],
+    out: Annotated[Path, typer.Option(help="Folder for metrics.json, index.html and figures.")],
+    budget: Annotated[
+        str, typer.Option(help="quick, standard or full: at most 10,000, 50,000 or all events.")
+    ] = "standard",
+    events: Annotated[int | None, typer.Option(help="Use at most this many of the events to judge.")] = None,
+) -> None:
+    """Compare events with a reference, every number beside its truth-against-truth floor.
+
+    Floors need a large reference: best 21 times as many events as are judged. Both samples must have the same
+    beams, cuts and level of decays.
+
+    Example:
+        cloudchamber evaluate events.parquet --reference reference --out report --budget quick
+
+    Args:
+        file: the events to judge.
+        reference: what to compare with.
+        out: folder for the report.
+        budget: how much work it may be.
+        events: use at most this many events.
+    """
+    from cloudchamber.recipes.evaluation import evaluate_files
+
+    with _bar() as progress:
+        report = evaluate_files(file, reference, out, budget=budget, events=events, progress=progress)
+    verdict = report.evaluation.verdict
+    for line in (verdict.sentence, *verdict.reasons):
+        typer.echo(line)
+    typer.echo(f"report: '{out / 'index.html'}'")
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[str, float], None]]:
+    """A progress bar on standard error that names the step; silent when it is not a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description:<32}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("evaluating", total=1.0)
+        yield lambda what, share: bar.update(task, description=what, completed=share)

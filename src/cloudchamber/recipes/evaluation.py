@@ -1,0 +1,78 @@
+"""`evaluate` with files: read two samples, compare them, write the report."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudchamber.errors import InputError
+from cloudchamber.evaluate import Evaluation, evaluate
+from cloudchamber.evaluate.budget import FEWEST_EVENTS, Budget
+from cloudchamber.evaluate.document import to_document
+from cloudchamber.evaluate.evaluation import comparable_beams
+from cloudchamber.evaluate.progress import Progress, part, silent
+from cloudchamber.formats import files
+from cloudchamber.formats.atomic import atomic_path, explain_os_error
+
+__all__ = ["Report", "evaluate_files"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured and where it was written.
+
+    Attributes:
+        evaluation: the numbers.
+        folder: holds metrics.json, index.html and figures/.
+    """
+
+    evaluation: Evaluation
+    folder: Path
+
+
+def evaluate_files(
+    candidate: Path,
+    reference: Path,
+    folder: Path,
+    *,
+    budget: str = "standard",
+    events: int | None = None,
+    progress: Progress = silent,
+) -> Report:
+    """Compare a file of events with a reference and write a report.
+
+    Args:
+        candidate: file of events, or folder of shards.
+        reference: file of events, or folder of shards.
+        folder: where to write; made if its parent exists.
+        budget: quick, standard or full.
+        events: use at most this many events of the candidate.
+        progress: told of every step.
+
+    Raises:
+        InputError: if a file cannot be read, the samples cannot be compared, or the folder cannot be written.
+    """
+    allowed = Budget.named(budget)
+    if events is not None and events < FEWEST_EVENTS:
+        raise InputError(f"--events {events} is too few; evaluate needs at least {FEWEST_EVENTS}.")
+    comparable_beams(files.read_run(candidate), files.read_run(reference))
+    _make_folder(folder)
+    progress("reading", 0.0)
+    judged = files.read(candidate, _fewest(events, allowed.events))
+    truth = files.read(reference, allowed.reference_events(len(judged)))
+    evaluation = evaluate(judged, truth, allowed, part(progress, 0.02, 0.9))
+    document = to_document(evaluation, str(candidate), str(reference))
+    with atomic_path(folder / "metrics.json") as path:
+        path.write_text(document.model_dump_json(indent=2), encoding="utf-8")
+    progress("done", 1.0)
+    return Report(evaluation, folder)
+
+
+def _fewest(*limits: int | None) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+        (folder / "figures").mkdir(exist_ok=True)
+    except OSError as error:
+        raise explain_os_error(error, folder) from error
