@@ -56,7 +56,7 @@ class _Fold(NamedTuple):
 
     x: Array
     y: NDArray[np.bool_]
-    weight: Array
+    weight: Array | None
     train: NDArray[np.int64]
     test: NDArray[np.int64]
     explain: bool
@@ -101,25 +101,35 @@ def _folds(a: _Block, b: _Block, *, explain: bool) -> Iterator[_Fold]:
 
     x = np.concatenate([a.x, b.x])
     y = np.arange(len(x)) < len(a.x)
-    weight = np.concatenate([a.weight / a.weight.sum(), b.weight / b.weight.sum()]) * len(x) / 2
+    weight = _balanced(a.weight, b.weight)
     for k, (train, test) in enumerate(StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(x, y)):
         yield _Fold(x, y, weight, train, test, explain and k == 0)
 
 
+def _balanced(a: Array, b: Array) -> Array | None:
+    """Weights with equal sums for both samples; None where all are equal, which makes fits ten times faster."""
+    weight = np.concatenate([a / a.sum(), b / b.sum()]) * (len(a) + len(b)) / 2
+    return None if np.ptp(weight) < 1e-9 else weight
+
+
 def _judge(fold: _Fold) -> _Judged:
     from sklearn.ensemble import HistGradientBoostingClassifier
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     x, y, weight, train, test, explain = fold
     with threadpool_limits(1, "openmp"):
         model = HistGradientBoostingClassifier(early_stopping=False, random_state=0, **TREES)
-        model.fit(x[train], y[train], sample_weight=weight[train])
-        area = _area(model, x[test], y[test], weight[test])
+        model.fit(x[train], y[train], sample_weight=_rows(weight, train))
+        area = _area(model, x[test], y[test], _rows(weight, test))
         rows = test[:_IMPORTANCE_ROWS]
-        return _Judged(area, _importance(model, x[rows], y[rows], weight[rows]) if explain else None)
+        return _Judged(area, _importance(model, x[rows], y[rows], _rows(weight, rows)) if explain else None)
 
 
-def _importance(model: Any, x: Array, y: NDArray[np.bool_], weight: Array) -> Array:  # noqa: ANN401
+def _rows(weight: Array | None, rows: NDArray[np.int64]) -> Array | None:
+    return None if weight is None else weight[rows]
+
+
+def _importance(model: Any, x: Array, y: NDArray[np.bool_], weight: Array | None) -> Array:  # noqa: ANN401
     whole = _area(model, x, y, weight)
     rng, losses = np.random.default_rng(0), np.empty(x.shape[1])
     for column in range(x.shape[1]):
@@ -130,7 +140,7 @@ def _importance(model: Any, x: Array, y: NDArray[np.bool_], weight: Array) -> Ar
     return losses
 
 
-def _area(model: Any, x: Array, y: NDArray[np.bool_], weight: Array) -> float:  # noqa: ANN401
+def _area(model: Any, x: Array, y: NDArray[np.bool_], weight: Array | None) -> float:  # noqa: ANN401
     from sklearn.metrics import roc_auc_score
 
     return float(roc_auc_score(y, model.predict_proba(x)[:, 1], sample_weight=weight))

@@ -16,7 +16,7 @@ from cloudchamber.events import RunInfo
 
 __all__ = ["SCHEMA_VERSION", "MetricsDocument", "ScoreRecord", "to_document"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 
 
 class _Record(BaseModel):
@@ -193,12 +193,12 @@ def _classifier(evaluation: Evaluation) -> ClassifierRecord:
 
 def _distance(m: Measurement) -> WassersteinRecord:
     return WassersteinRecord(species=m.species, quantity=m.quantity, unit=m.unit, description=m.description,
-                             score=m.score and ScoreRecord.of(m.score))  # fmt: skip
+                             score=ScoreRecord.of(m.score) if m.score else None)  # fmt: skip
 
 
 def _multiplicity(m: Multiplicity) -> MultiplicityRecord:
     (a, error_a), (b, error_b) = m.candidate, m.reference
     return MultiplicityRecord(
         species=m.species, candidate=a, candidate_error=error_a, reference=b, reference_error=error_b,
-        relative_difference=a / b - 1 if b else None, score=m.score and ScoreRecord.of(m.score),
+        relative_difference=a / b - 1 if b else None, score=ScoreRecord.of(m.score) if m.score else None,
     )  # fmt: skip

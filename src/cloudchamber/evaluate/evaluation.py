@@ -182,15 +182,7 @@ def _particles(
         progress(f"particles: {species.key}", k / len(SPECIES))
         in_a, in_b = a.particles(species), b.particles(species)
         if not species.scattered:
-            multiplicities.append(
-                _multiplicity(
-                    species,
-                    Column.per_event(in_a.counts.astype(float), a.weight),
-                    Column.per_event(in_b.counts.astype(float), b.weight),
-                    plan,
-                )
-            )
-            # fmt: skip
+            multiplicities.append(_multiplicity(species, a.counts(in_a), b.counts(in_b), plan))
         measurements.extend(_distances(species, (a, in_a), (b, in_b), plan, budget))
     return tuple(measurements), tuple(multiplicities)
 

@@ -88,7 +88,8 @@ class EventView:
     @cached_property
     def charged(self) -> Mask:
         """Whether they are charged."""
-        return self.charge != 0
+        charged: Mask = self.charge != 0
+        return charged
 
     @cached_property
     def dphi(self) -> Array:
@@ -103,7 +104,8 @@ class EventView:
     @cached_property
     def leading(self) -> Mask:
         """Whether a hadron has the highest pT of its event."""
-        return self.pt == self.largest(self.pt)[self.hadrons.event]
+        leading: Mask = self.pt == self.largest(self.pt)[self.hadrons.event]
+        return leading
 
     def of(self, *codes: int) -> Mask:
         """Whether hadrons are of some species.

@@ -142,7 +142,7 @@ def _largest_gap(v: EventView) -> Array:
 
 
 OBSERVABLES: tuple[Observable, ...] = (
-    Observable("n", "", "number of particles, e' among them", lambda v: v.hadrons.counts + 1.0, 1.0),
+    Observable("n", "", "number of particles, e' among them", lambda v: v.count(v.pt >= 0) + 1, 1.0),
     Observable("n_charged", "", "number of charged particles", lambda v: v.count(v.charged), 1.0),
     _number("pi+", "pi+", 211),
     _number("pi-", "pi-", -211),

@@ -58,12 +58,12 @@ class Plan:
     @property
     def pair_size(self) -> int:
         """Events in each half of a pair; 0 without pairs."""
-        return self.pairs[0][0].stop - self.pairs[0][0].start if self.pairs else 0
+        return int(self.pairs[0][0].stop - self.pairs[0][0].start) if self.pairs else 0
 
     @property
     def effective_size(self) -> float:
         """Size of two equal samples with the same floor: the harmonic mean of candidate and reference."""
-        a, b = self.candidate.stop, self.reference.stop
+        a, b = int(self.candidate.stop), int(self.reference.stop)
         return 2 * a * b / (a + b)
 
     @property

@@ -92,7 +92,7 @@ class Particles:
         Args:
             values: one for each particle, shape (k,).
         """
-        return np.bincount(self.event, values, minlength=len(self.offsets) - 1)
+        return np.bincount(self.event, values, minlength=len(self.offsets) - 1).astype(np.float64)
 
     def largest(self, values: Array, empty: float = 0.0) -> Array:
         """Maximum over the particles of each event, shape (n,).
@@ -199,6 +199,14 @@ class Sample:
     def dis(self) -> DISVariables:
         """Q2, x, y and W2 by the electron method."""
         return dis_variables(self.electron.four_vectors(), self.beams)
+
+    def counts(self, particles: Particles) -> Column:
+        """Number of some particles in each event.
+
+        Args:
+            particles: of this sample.
+        """
+        return Column.per_event(particles.counts.astype(np.float64), self.weight)
 
     def momenta(self, rows: NDArray[np.integer]) -> Momenta:
         """Momenta of some particles, in float64.
