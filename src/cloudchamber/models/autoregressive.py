@@ -108,7 +108,7 @@ class MultisetModel(nn.Module):
         for step in range(self.longest + 1):
             logits, cache = self.net.step(token, self._levels(carried), context, cache)
             cumulative = self._allow(logits.float(), token).softmax(-1).cumsum(-1)
-            drawn = (cumulative < draws[:, step, None] * cumulative[:, -1:]).sum(-1).clamp(max=self.end)
+            drawn = (cumulative <= draws[:, step, None] * cumulative[:, -1:]).sum(-1).clamp(max=self.end)
             token = torch.where(open_, drawn, self.end)
             open_ = token != self.end
             if not open_.any():
