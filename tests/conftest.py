@@ -1,5 +1,9 @@
 """Samples that several tests share: small, made by Pythia8 with fixed seeds."""
 
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: the tests run in several processes
+
 import pytest
 
 from cloudchamber.events import Beams, Events, Level
