@@ -35,6 +35,7 @@ COMMANDS = {
     "decay": "Finish events of undecayed hadrons with Pythia8's decay tables.",
     "train": "Train a model on simulated or measured events.",
     "generate": "Generate events with a trained model.",
+    "pack": "Write a training run as a model that can be passed on.",
     "models": "List the models that are installed.",
     "evaluate": "Compare events with a reference and write a report.",
     "check": "Judge a file by the EIC conventions and the conservation laws.",

@@ -99,7 +99,7 @@ class ModulatedBlock(nn.Module):
         super().__init__()
         self.attention = Attention(width, heads)
         self.feed_forward = nn.Sequential(
-            nn.Linear(width, expansion * width), nn.GELU(approximate="tanh"), nn.Linear(expansion * width, width)
+            nn.Linear(width, expansion * width), nn.GELU(), nn.Linear(expansion * width, width)
         )
         self.modulation = nn.Linear(width, 6 * width)
         nn.init.zeros_(self.modulation.weight)
@@ -114,9 +114,8 @@ class ModulatedBlock(nn.Module):
             bias: attention bias, see `Attention.forward`.
         """
         shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(condition)[:, None, :].chunk(6, dim=-1)
-        x = x + gate1 * self.attention(_norm(x) * (1 + scale1) + shift1, bias)
-        out: Tensor = x + gate2 * self.feed_forward(_norm(x) * (1 + scale2) + shift2)
-        return out
+        x = torch.addcmul(x, gate1, self.attention(_modulated(x, shift1, scale1), bias))
+        return torch.addcmul(x, gate2, self.feed_forward(_modulated(x, shift2, scale2)))
 
     def step(
         self, x: Tensor, condition: Tensor, before: tuple[Tensor, Tensor] | None
@@ -132,12 +131,13 @@ class ModulatedBlock(nn.Module):
             The new element's features, and the keys and values with its own appended.
         """
         shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(condition)[:, None, :].chunk(6, dim=-1)
-        q, k, v = self.attention.split(_norm(x) * (1 + scale1) + shift1)
+        q, k, v = self.attention.split(_modulated(x, shift1, scale1))
         if before is not None:
             k, v = torch.cat([before[0], k], dim=2), torch.cat([before[1], v], dim=2)
-        x = x + gate1 * self.attention.mix(q, k, v, x.new_zeros(()))
-        return x + gate2 * self.feed_forward(_norm(x) * (1 + scale2) + shift2), (k, v)
+        x = torch.addcmul(x, gate1, self.attention.mix(q, k, v, x.new_zeros(())))
+        return torch.addcmul(x, gate2, self.feed_forward(_modulated(x, shift2, scale2))), (k, v)
 
 
-def _norm(x: Tensor) -> Tensor:
-    return functional.layer_norm(x, x.shape[-1:])
+def _modulated(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """Layer norm of x, scaled by 1 + scale and shifted."""
+    return torch.addcmul(shift, functional.layer_norm(x, x.shape[-1:]), 1 + scale)

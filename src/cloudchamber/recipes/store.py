@@ -29,6 +29,7 @@ __all__ = [
     "Card",
     "TrainedModel",
     "load_model",
+    "load_run",
     "model_names",
     "pretrained_folder",
     "read_card",
@@ -122,7 +123,7 @@ def load_model(name: str) -> TrainedModel:
     """
     path = Path(name)
     if path.is_dir():
-        return _load_run(path)
+        return load_run(path)
     if name in model_names():
         path = pretrained_folder() / f"{name}.safetensors"
     elif path.suffix != ".safetensors" or not path.is_file():
@@ -135,13 +136,23 @@ def load_model(name: str) -> TrainedModel:
     return _assemble(card, _part(tensors, _MAPS), _part(tensors, _WEIGHTS), path)
 
 
-def _load_run(folder: Path) -> TrainedModel:
+def load_run(folder: Path, snapshot: str | None = None) -> TrainedModel:
+    """The averaged weights of a training run.
+
+    Args:
+        folder: of the run.
+        snapshot: name of a snapshot in it; the last checkpoint by default.
+
+    Raises:
+        InputError: if the folder holds no run, or its files are damaged.
+    """
     from cloudchamber.train.checkpoint import averaged_weights
 
     card = read_card(folder / RUN_CARD)
-    if not (folder / CHECKPOINT).is_file():
-        raise InputError(f"the run '{folder}' has no checkpoint yet; train it with 'cloudchamber train'.")
-    return _assemble(card, _read_tensors(folder / RUN_MAPS), averaged_weights(folder / CHECKPOINT), folder)
+    weights = folder / (snapshot or CHECKPOINT)
+    if not weights.is_file():
+        raise InputError(f"the run '{folder}' has no '{weights.name}' yet; train it with 'cloudchamber train'.")
+    return _assemble(card, _read_tensors(folder / RUN_MAPS), averaged_weights(weights), folder)
 
 
 def _assemble(card: Card, maps: dict[str, Tensor], weights: dict[str, Tensor], path: Path) -> TrainedModel:

@@ -1,0 +1,92 @@
+"""From a training run to a model that can be shipped: two files, with what was measured of it."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from cloudchamber.errors import InputError
+from cloudchamber.evaluate.document import MetricsDocument, ScoreRecord
+from cloudchamber.recipes.store import load_run, save_model
+
+__all__ = ["pack", "summary"]
+
+_SPECIES = ("e'", "pi+", "pi-", "K+", "K-", "gamma", "p", "n")
+_QUANTITIES = ("pt", "eta", "phi", "dphi")
+
+
+def pack(run: Path, out: Path, *, metrics: Path | None = None, snapshot: str | None = None) -> Path:
+    """Write the averaged weights of a run as a model.
+
+    Args:
+        run: folder of a training run.
+        out: the `.safetensors` file to make; its card stands beside it.
+        metrics: `metrics.json` of an evaluation, whose summary goes into the card.
+        snapshot: name of a snapshot in the run instead of its last checkpoint.
+
+    Returns:
+        The card's path.
+
+    Raises:
+        InputError: if the run or the metrics cannot be read.
+    """
+    if out.suffix != ".safetensors":
+        raise InputError(f"--out '{out}' must end in .safetensors; the card is written beside it as .json.")
+    trained = load_run(run, snapshot)
+    card = trained.card
+    if metrics is not None:
+        card = card.model_copy(update={"metrics": summary(metrics)})
+    save_model(out, trained.model, trained.representation, card)
+    return out.with_suffix(".json")
+
+
+def summary(metrics: Path) -> dict[str, Any]:
+    """What a card keeps of a report's `metrics.json`: every number with its floor and its sample size.
+
+    Args:
+        metrics: path of the file.
+
+    Raises:
+        InputError: if it is not a report's.
+    """
+    try:
+        document = MetricsDocument.model_validate_json(metrics.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise InputError(f"the metrics '{metrics}' cannot be read ({type(error).__name__}); evaluate again.") from error
+    settings = document.settings
+    return {
+        "sample": {
+            "candidate": settings.candidate,
+            "reference": settings.reference,
+            "events": settings.n,
+            "reference_events": settings.n_reference,
+            "floor_pairs": settings.n_pairs,
+            "floor_pair_events": settings.pair_size,
+        },
+        "verdict": document.verdict.sentence,
+        "classifier_auc": _brief(document.classifier.area),
+        "wasserstein": {
+            f"{m.species} {m.quantity} [{m.unit}]": _brief(m.score)
+            for m in document.particles
+            if m.score is not None and m.species in _SPECIES and m.quantity in _QUANTITIES
+        },
+        "multiplicity": {
+            m.species: {
+                "generated": _digits(m.candidate),
+                "reference": _digits(m.reference),
+                "relative_difference": _digits(m.relative_difference),
+                "relative_error": _digits(m.candidate_error / m.reference) if m.reference else None,
+            }
+            for m in document.multiplicities
+        },
+        "conservation_largest_residual": {c.law: _digits(c.candidate_max) for c in document.conservation},
+    }
+
+
+def _brief(score: ScoreRecord) -> dict[str, float | None]:
+    names = ("value", "error", "floor", "ratio")
+    return {name: _digits(getattr(score, name)) for name in names}
+
+
+def _digits(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.4g}")
