@@ -12,7 +12,7 @@ from cloudchamber.recipes.store import load_run, save_model
 __all__ = ["pack", "summary"]
 
 _SPECIES = ("e'", "pi+", "pi-", "K+", "K-", "gamma", "p", "n")
-_QUANTITIES = ("pt", "eta", "phi", "dphi")
+_QUANTITIES = ("pT", "eta", "phi", "dphi")
 
 
 def pack(run: Path, out: Path, *, metrics: Path | None = None, snapshot: str | None = None) -> Path:
