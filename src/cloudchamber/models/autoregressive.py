@@ -111,7 +111,7 @@ class MultisetModel(nn.Module):
             drawn = (cumulative <= draws[:, step, None] * cumulative[:, -1:]).sum(-1).clamp(max=self.end)
             token = torch.where(open_, drawn, self.end)
             open_ = token != self.end
-            if not open_.any():
+            if step == self.longest or not open_.any():
                 break
             carried = carried + self.charges[token]
             kinds.append(token)
