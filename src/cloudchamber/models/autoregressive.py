@@ -100,24 +100,26 @@ class MultisetModel(nn.Module):
             rng: random stream; one uniform number a step.
         """
         draws = rng.uniform(self.longest + 1)
-        token = torch.full((len(context),), self.end, device=context.device)
+        kinds = torch.full((len(context), self.longest + 1), self.end, device=context.device)
+        rows = torch.arange(len(context), device=context.device)
+        token = kinds[:, 0]
         carried = torch.zeros(len(context), self.charges.shape[1], dtype=self.charges.dtype, device=context.device)
-        open_ = torch.ones(len(context), dtype=torch.bool, device=context.device)
         cache: Cache | None = None
-        kinds: list[Tensor] = []
         for step in range(self.longest + 1):
-            logits, cache = self.net.step(token, self._levels(carried), context, cache)
+            logits, cache = self.net.step(token, self._levels(carried), context[rows], cache)
             cumulative = self._allow(logits.float(), token).softmax(-1).cumsum(-1)
-            drawn = (cumulative <= draws[:, step, None] * cumulative[:, -1:]).sum(-1).clamp(max=self.end)
-            token = torch.where(open_, drawn, self.end)
-            open_ = token != self.end
-            if step == self.longest or not open_.any():
+            threshold = draws[rows, step, None] * cumulative[:, -1:]
+            token = (cumulative <= threshold).sum(-1).clamp(max=self.end)
+            kinds[rows, step] = token
+            going = (token != self.end).nonzero()[:, 0]
+            if not len(going):
                 break
-            carried = carried + self.charges[token]
-            kinds.append(token)
-        sequence = torch.stack(kinds, dim=1) if kinds else token[:, None]
-        mask = sequence != self.end
-        return Sequences(sequence.masked_fill(~mask, 0), mask, ~open_)
+            rows, token, cache = rows[going], token[going], cache.select(going)
+            carried = carried[going] + self.charges[token]
+        ended = (kinds == self.end).any(1)
+        kinds = kinds[:, : max(int((kinds != self.end).sum(1).max()), 1)]
+        mask = kinds != self.end
+        return Sequences(kinds.masked_fill(~mask, 0), mask, ended)
 
     def _levels(self, carried: Tensor) -> Tensor:
         return (self.total - carried).clamp(-_REACH, _REACH) + _REACH

@@ -5,12 +5,13 @@ than the fused kernel, and it takes any additive bias.
 """
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Attention", "ModulatedBlock", "mask_bias", "mlp"]
+__all__ = ["Attention", "ModulatedBlock", "QueriesKeysValues", "mask_bias", "mlp"]
 
 
 def mlp(*sizes: int) -> nn.Sequential:
@@ -25,13 +26,23 @@ def mlp(*sizes: int) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-def mask_bias(mask: Tensor) -> Tensor:
-    """Additive attention bias that hides padding, shape (B, 1, 1, N).
+def mask_bias(mask: Tensor, heads: int) -> Tensor:
+    """Additive attention bias that hides padding, shape (B H, 1, N).
 
     Args:
         mask: real elements, shape (B, N).
+        heads: number H of attention heads.
     """
-    return torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, float("-inf"))[:, None, None, :]
+    bias = torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, float("-inf"))
+    return bias[:, None, None, :].expand(-1, heads, -1, -1).flatten(0, 1)
+
+
+class QueriesKeysValues(NamedTuple):
+    """Inputs of attention, each of shape (B H, N, D / H): batch and heads share a dimension."""
+
+    q: Tensor
+    k: Tensor
+    v: Tensor
 
 
 class Attention(nn.Module):
@@ -53,34 +64,31 @@ class Attention(nn.Module):
 
         Args:
             x: shape (B, N, D).
-            bias: added to the attention logits, broadcastable to (B, H, N, N); -inf hides an element.
+            bias: added to the attention logits, broadcastable to (B H, N, N); -inf hides an element.
         """
-        q, k, v = self.split(x)
-        return self.mix(q, k, v, bias)
+        return self.mix(self.split(x), bias)
 
-    def split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values, each of shape (B, H, N, D / H).
+    def split(self, x: Tensor) -> QueriesKeysValues:
+        """Queries, keys and values of each element.
 
         Args:
             x: shape (B, N, D).
         """
         batch, n, width = x.shape
-        q, k, v = self.qkv(x).view(batch, n, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        return q, k, v
+        heads = self.qkv(x).view(batch, n, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        return QueriesKeysValues(*heads.reshape(3, batch * self.heads, n, width // self.heads))
 
-    def mix(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
-        """Attention output of queries over keys and values, shape (B, N, D).
+    def mix(self, given: QueriesKeysValues, bias: Tensor) -> Tensor:
+        """Attention output of N queries over M keys and values, shape (B, N, D).
 
         Args:
-            q: shape (B, H, N, D / H).
-            k: shape (B, H, M, D / H).
-            v: shape (B, H, M, D / H).
-            bias: broadcastable to (B, H, N, M).
+            given: queries of shape (B H, N, D / H), keys and values of shape (B H, M, D / H).
+            bias: broadcastable to (B H, N, M).
         """
-        logits = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
-        weights = (logits + bias).softmax(-1).to(v.dtype)
-        mixed = (weights @ v).transpose(1, 2).flatten(2)
-        projected: Tensor = self.out(mixed)
+        q, k, v = given
+        logits = torch.baddbmm(bias.to(q.dtype), q, k.transpose(1, 2), alpha=q.shape[-1] ** -0.5)
+        mixed = torch.bmm(logits.softmax(-1).to(v.dtype), v)
+        projected: Tensor = self.out(mixed.view(-1, self.heads, *mixed.shape[1:]).transpose(1, 2).flatten(2))
         return projected
 
 
@@ -125,7 +133,7 @@ class ModulatedBlock(nn.Module):
         Args:
             x: the new element, shape (B, 1, D).
             condition: shape (B, D).
-            before: keys and values of the elements before it, each of shape (B, H, n, D / H).
+            before: keys and values of the elements before it, each of shape (B H, n, D / H).
 
         Returns:
             The new element's features, and the keys and values with its own appended.
@@ -133,8 +141,8 @@ class ModulatedBlock(nn.Module):
         shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(condition)[:, None, :].chunk(6, dim=-1)
         q, k, v = self.attention.split(_modulated(x, shift1, scale1))
         if before is not None:
-            k, v = torch.cat([before[0], k], dim=2), torch.cat([before[1], v], dim=2)
-        x = torch.addcmul(x, gate1, self.attention.mix(q, k, v, x.new_zeros(())))
+            k, v = torch.cat([before[0], k], dim=1), torch.cat([before[1], v], dim=1)
+        x = torch.addcmul(x, gate1, self.attention.mix(QueriesKeysValues(q, k, v), x.new_zeros(1, 1, 1)))
         return torch.addcmul(x, gate2, self.feed_forward(_modulated(x, shift2, scale2))), (k, v)
 
 

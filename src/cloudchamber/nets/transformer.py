@@ -40,6 +40,7 @@ class SetTransformer(nn.Module):
         expansion: int = 4,
     ) -> None:
         super().__init__()
+        self.heads = heads
         self.embed = Fourier(features, frequencies=4, lowest=0.5, highest=4.0)
         self.time = Fourier(1, frequencies=16, lowest=0.5, highest=60.0)
         self.inputs = nn.Linear(self.embed.out_features + token_context, width)
@@ -66,7 +67,7 @@ class SetTransformer(nn.Module):
         values = [self.embed(x)] + ([] if given.token_context is None else [given.token_context])
         h = self.inputs(torch.cat(values, dim=-1) * mask) + self.kinds(given.tokens)
         condition = functional.silu(self.condition(torch.cat([self.time(t[:, None]), given.context], dim=-1)))
-        bias = mask_bias(given.mask)
+        bias = mask_bias(given.mask, self.heads)
         for block in self.blocks:
             h = block(h, condition, bias)
         out: Tensor = self.outputs(self.norm(h)) * mask
@@ -74,9 +75,24 @@ class SetTransformer(nn.Module):
 
 
 class Cache(NamedTuple):
-    """Keys and values of the steps so far, one pair for each block, each of shape (B, H, steps, D / H)."""
+    """Keys and values of the steps so far, one pair for each block, each of shape (B H, steps, D / H)."""
 
     blocks: tuple[tuple[Tensor, Tensor], ...]
+    heads: int
+
+    @property
+    def steps(self) -> int:
+        """Steps so far."""
+        return self.blocks[0][0].shape[1]
+
+    def select(self, rows: Tensor) -> "Cache":
+        """The cache of some sequences.
+
+        Args:
+            rows: row numbers, shape (b,).
+        """
+        flat = (rows[:, None] * self.heads + torch.arange(self.heads, device=rows.device)).flatten()
+        return Cache(tuple((k[flat], v[flat]) for k, v in self.blocks), self.heads)
 
 
 class SequenceTransformer(nn.Module):
@@ -106,7 +122,7 @@ class SequenceTransformer(nn.Module):
         longest: int = 128,
     ) -> None:
         super().__init__()
-        self.longest = longest
+        self.longest, self.heads = longest, heads
         self.kinds = nn.Embedding(tokens, width)
         self.positions = nn.Embedding(longest, width)
         self.level_sizes = levels
@@ -126,7 +142,7 @@ class SequenceTransformer(nn.Module):
             context: shape (B, C).
         """
         steps = tokens.shape[1]
-        causal = torch.full((steps, steps), float("-inf"), device=tokens.device).triu(1)
+        causal = torch.full((1, steps, steps), float("-inf"), device=tokens.device).triu(1)
         condition = self._condition(context)
         h = self._inputs(tokens, levels, 0)
         for block in self.blocks:
@@ -143,7 +159,7 @@ class SequenceTransformer(nn.Module):
             context: shape (B, C).
             cache: of the steps before; None at the first.
         """
-        position = 0 if cache is None else cache.blocks[0][0].shape[2]
+        position = 0 if cache is None else cache.steps
         condition = self._condition(context)
         h = self._inputs(token[:, None], levels[:, None], position)
         kept = []
@@ -153,7 +169,7 @@ class SequenceTransformer(nn.Module):
             h, pair = block.step(h, condition, before)
             kept.append(pair)
         logits: Tensor = self.outputs(self.norm(h[:, 0]))
-        return logits, Cache(tuple(kept))
+        return logits, Cache(tuple(kept), self.heads)
 
     def _condition(self, context: Tensor) -> Tensor:
         return functional.silu(self.condition(self.embed(context)))
