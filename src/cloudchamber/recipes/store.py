@@ -56,6 +56,8 @@ class Card(BaseModel):
     training: dict[str, Any] = {}
     domain: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
+    sha256: str | None = None
+    """Of the weights and maps, in hexadecimal; None while a run is training."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,9 @@ def save_model(path: Path, model: Cascade, representation: CloudRepresentation, 
     tensors = {_WEIGHTS + name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     tensors |= {_MAPS + name: tensor.contiguous() for name, tensor in representation.state().items()}
     with atomic_path(path) as temporary:
-        safetensors.torch.save_file(tensors, temporary)
-    write_card(path.with_suffix(".json"), card)
+        temporary.write_bytes(safetensors.torch.save(tensors))
+    digest = _digest({**representation.state(), **model.state_dict()})
+    write_card(path.with_suffix(".json"), card.model_copy(update={"sha256": digest}))
 
 
 def write_card(path: Path, card: Card) -> None:
@@ -156,6 +159,9 @@ def load_run(folder: Path, snapshot: str | None = None) -> TrainedModel:
 
 
 def _assemble(card: Card, maps: dict[str, Tensor], weights: dict[str, Tensor], path: Path) -> TrainedModel:
+    digest = _digest({**maps, **weights})
+    if card.sha256 not in (None, digest):
+        raise InputError(f"the weights in '{path}' are damaged, or not those of their card; copy both files again.")
     try:
         representation = CloudRepresentation.from_state(maps)
         model = build_model(card.preset, representation)
@@ -167,7 +173,7 @@ def _assemble(card: Card, maps: dict[str, Tensor], weights: dict[str, Tensor], p
     if any(not bool(torch.isfinite(w).all()) for w in model.state_dict().values()):
         raise InputError(f"the weights in '{path}' are not all finite numbers; copy or train the model again.")
     model.requires_grad_(False)
-    return TrainedModel(card, representation, model.eval(), _digest({**maps, **weights}))
+    return TrainedModel(card, representation, model.eval(), digest)
 
 
 def read_card(path: Path) -> Card:

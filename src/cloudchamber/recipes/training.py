@@ -148,5 +148,6 @@ def _new_run(preset: Preset, shards: list[Shard], out: Path) -> CloudRepresentat
     )
     write_card(out / RUN_CARD, card)
     with atomic_path(out / RUN_MAPS) as temporary:
-        safetensors.torch.save_file({k: v.contiguous() for k, v in representation.state().items()}, temporary)
+        maps = {name: tensor.contiguous() for name, tensor in representation.state().items()}
+        temporary.write_bytes(safetensors.torch.save(maps))
     return representation
