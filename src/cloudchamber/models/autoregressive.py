@@ -117,7 +117,7 @@ class MultisetModel(nn.Module):
             rows, token, cache = rows[going], token[going], cache.select(going)
             carried = carried[going] + self.charges[token]
         ended = (kinds == self.end).any(1)
-        kinds = kinds[:, : max(int((kinds != self.end).sum(1).max()), 1)]
+        kinds = kinds[:, : min(max(int((kinds != self.end).sum(1).max()), 1), self.longest)]
         mask = kinds != self.end
         return Sequences(kinds.masked_fill(~mask, 0), mask, ended)
 
