@@ -19,19 +19,20 @@ def test_attention_agrees_with_torch() -> None:
         theirs.out_proj.bias.copy_(ours.out.bias)
     x = torch.randn(3, 6, 16).double()
     expected = theirs(x, x, x, key_padding_mask=~MASK, need_weights=False)[0]
-    torch.testing.assert_close(ours(x, mask_bias(MASK)), expected)
+    torch.testing.assert_close(ours(x, mask_bias(MASK, 4)), expected)
 
 
 def test_a_mask_hides_padding_only() -> None:
-    bias = mask_bias(MASK)
-    assert bias.shape == (3, 1, 1, 6)
-    assert torch.equal(bias[:, 0, 0] == 0, MASK)
-    assert torch.equal(bias[:, 0, 0] == float("-inf"), ~MASK)
+    bias = mask_bias(MASK, 4)
+    assert bias.shape == (3 * 4, 1, 6)
+    for head in bias.view(3, 4, 6).unbind(1):
+        assert torch.equal(head == 0, MASK)
+        assert torch.equal(head == float("-inf"), ~MASK)
 
 
 def test_a_fresh_block_is_the_identity() -> None:
     block, x = ModulatedBlock(16, 4), torch.randn(3, 6, 16)
-    assert torch.equal(block(x, torch.randn(3, 16), mask_bias(MASK)), x)
+    assert torch.equal(block(x, torch.randn(3, 16), mask_bias(MASK, 4)), x)
 
 
 def test_layers_of_a_perceptron_alternate_with_silu() -> None:
