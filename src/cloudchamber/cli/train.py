@@ -26,6 +26,8 @@ def train(
         Literal["auto", "float32", "bfloat16"], typer.Option(help="Of matrix products; auto measures.")
     ] = "auto",
     seed: Annotated[int, typer.Option(help="Names the random streams.")] = 0,
+    init: Annotated[str | None, typer.Option(help="A model to start from; the preset says how to train on.")] = None,
+    only: Annotated[str | None, typer.Option(help="Train one stage: electron, species or cloud.")] = None,
     snapshots: Annotated[str | None, typer.Option(help="Keep averaged weights this often, such as 15m.")] = None,
 ) -> None:
     """Train a model on simulated or measured events.
@@ -47,6 +49,8 @@ def train(
         device: where to train.
         precision: of matrix products.
         seed: names the random streams.
+        init: a model to start from.
+        only: train one stage.
         snapshots: keep averaged weights this often.
 
     Raises:
@@ -62,7 +66,7 @@ def train(
     minutes = None if snapshots is None else duration(snapshots, "--snapshots") / 60
     result = train_preset(
         chosen, data, out, resume=resume, steps=steps, max_time=seconds, device=device, precision=precision,
-        seed=seed, snapshot_minutes=minutes,
+        seed=seed, snapshot_minutes=minutes, init=init, only=only,
     )  # fmt: skip
     state = f"interrupted by {result.signal}; add --resume to continue" if result.signal else "done"
     loss = "" if result.validation_loss is None else f", validation loss {result.validation_loss:.4f}"

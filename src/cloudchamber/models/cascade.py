@@ -25,20 +25,31 @@ class Cascade(nn.Module):
     def __init__(self, stages: Mapping[str, nn.Module]) -> None:
         super().__init__()
         self.stages = nn.ModuleDict(stages)
+        self._trained = tuple(stages)
 
     def __getitem__(self, name: str) -> nn.Module:
         return self.stages[name]
 
+    def train_only(self, name: str) -> None:
+        """Train one stage and leave the others as they are.
+
+        Args:
+            name: of the stage.
+        """
+        self._trained = (name,)
+        for other, stage in self.stages.items():
+            stage.requires_grad_(other == name)
+
     def losses(self, rows: Bundle, rng: Rng) -> Mapping[str, Tensor]:
-        """The losses of all stages, named `stage.loss`.
+        """The losses of all stages that are trained, named `stage.loss`.
 
         Args:
             rows: a bundle with a part for every stage.
             rng: random stream.
         """
         named: dict[str, Tensor] = {}
-        for name, stage in self.stages.items():
-            losses = cast(Trainable[Batch], stage).losses(rows[name], rng)
+        for name in self._trained:
+            losses = cast(Trainable[Batch], self.stages[name]).losses(rows[name], rng)
             named |= {f"{name}.{loss}": value for loss, value in losses.items()}
         return named
 

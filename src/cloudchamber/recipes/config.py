@@ -56,6 +56,7 @@ class Training(_Section):
     steps: int = Field(default=50_000, ge=1)
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
     clip_norm: float = Field(default=5.0, gt=0)
+    window: int = Field(default=50, ge=1, description="batches sorted by length together; 1 for none")
 
 
 class Sampling(_Section):

@@ -195,7 +195,7 @@ def read_card(path: Path) -> Card:
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
     try:
-        return safetensors.torch.load_file(path)
+        return safetensors.torch.load(path.read_bytes())
     except FileNotFoundError:
         raise InputError(f"the weights '{path}' do not exist; copy them again.") from None
     except (safetensors.SafetensorError, OSError, ValueError) as error:

@@ -17,10 +17,11 @@ from cloudchamber.events import Events, RunInfo
 from cloudchamber.formats import parquet
 from cloudchamber.formats.atomic import atomic_path, explain_os_error
 from cloudchamber.models.base import Trainable
+from cloudchamber.models.cascade import Cascade
 from cloudchamber.recipes.build import build_model
 from cloudchamber.recipes.config import Preset
 from cloudchamber.recipes.domain import domain_of
-from cloudchamber.recipes.store import CHECKPOINT, RUN_CARD, RUN_MAPS, Card, write_card
+from cloudchamber.recipes.store import CHECKPOINT, RUN_CARD, RUN_MAPS, Card, load_model, read_card, write_card
 from cloudchamber.represent.cloud import CloudRepresentation
 from cloudchamber.train.config import TrainingConfig
 from cloudchamber.train.trainer import TrainingResult, train
@@ -43,6 +44,8 @@ def train_preset(
     precision: Literal["auto", "float32", "bfloat16"] = "auto",
     seed: int = 0,
     snapshot_minutes: float | None = None,
+    init: str | None = None,
+    only: str | None = None,
 ) -> TrainingResult:
     """Train a preset on a folder of events.
 
@@ -57,22 +60,36 @@ def train_preset(
         precision: `auto`, `float32` or `bfloat16`.
         seed: of the weights, the order of events and the noise.
         snapshot_minutes: keep averaged weights so often.
+        init: a model to start from, with its networks and maps; the preset then only says how to train.
+        only: train this stage of the cascade and leave the others as they are.
 
     Raises:
         InputError: if the data, the folder or a setting cannot be used.
     """
     _require_level(data, preset)
     parts = split(data)
-    if resume:
-        representation = CloudRepresentation.from_state(safetensors.torch.load_file(out / RUN_MAPS))
-    else:
-        representation = _new_run(preset, parts.train, out)
     torch.manual_seed(seed)
-    model = build_model(preset, representation)
-    stream = ShardStream(parts.train, representation.encode, preset.training.batch_size, seed, cache_bytes=_CACHE_BYTES)
+    if not resume:
+        _new_run(preset, parts.train, out, init)
+    start = read_card(out / RUN_CARD)
+    representation = CloudRepresentation.from_state(safetensors.torch.load_file(out / RUN_MAPS))
+    model = build_model(start.preset, representation)
+    if init is not None:
+        model.load_state_dict(load_model(init).model.state_dict())
+    if only is not None:
+        _require_stage(model, only)
+        model.train_only(only)
+    stream = ShardStream(
+        parts.train,
+        representation.encode,
+        preset.training.batch_size,
+        seed,
+        window=preset.training.window,
+        cache_bytes=_CACHE_BYTES,
+    )
     held_out = validation_batches(parts.validation, representation.encode, 256, _VALIDATION_EVENTS)
     config = TrainingConfig(
-        **preset.training.model_dump(exclude={"batch_size", "steps"}),
+        **preset.training.model_dump(exclude={"batch_size", "steps", "window"}),
         steps=steps if steps is not None else (None if max_time else preset.training.steps),
         max_time=max_time,
         schedule="time" if max_time else "steps",
@@ -82,9 +99,11 @@ def train_preset(
         snapshot_minutes=snapshot_minutes,
     )
     try:
-        return train(cast(Trainable[Any], model), stream, held_out, config, out, resume=resume)
+        result = train(cast(Trainable[Any], model), stream, held_out, config, out, resume=resume)
     finally:
         stream.close()
+    write_card(out / RUN_CARD, _with_phase(start, out.name, preset, result, only))
+    return result
 
 
 def fingerprint(shards: list[Shard]) -> str:
@@ -127,27 +146,48 @@ def _require_level(data: Path, preset: Preset) -> None:
         )
 
 
-def _new_run(preset: Preset, shards: list[Shard], out: Path) -> CloudRepresentation:
-    """Fit the representation, and make the folder of the run with its card and its maps."""
+def _require_stage(model: Cascade, name: str) -> None:
+    if name not in model.stages:
+        raise InputError(f"--only '{name}' is no stage of this model; choose one of {', '.join(model.stages)}.")
+
+
+def _with_phase(card: Card, run: str, preset: Preset, result: TrainingResult, only: str | None) -> Card:
+    """The card with this run among the phases of training; a resumed run replaces its own entry."""
+    phase = {
+        "run": run,
+        "stages": only or "all",
+        "settings": preset.training.model_dump(mode="json"),
+        "steps": result.step,
+        "minutes": round(result.elapsed / 60, 1),
+        "validation_loss": result.validation_loss,
+    }
+    phases = [old for old in card.training.get("phases", []) if old["run"] != run]
+    return card.model_copy(update={"training": {"phases": [*phases, phase]}})
+
+
+def _new_run(preset: Preset, shards: list[Shard], out: Path, init: str | None) -> None:
+    """Make the folder of a run, with its card and its fitted maps."""
     if (out / CHECKPOINT).exists():
         raise InputError(f"'{out}' already holds a run; continue it with --resume, or choose another --out.")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise explain_os_error(error, out) from error
-    events = Events.concatenate([shard.read() for shard in shards])
-    representation = CloudRepresentation.fit(events)
-    versions = {"cloudchamber": __version__, **{name: version(name) for name in ("torch", "numpy")}}
-    card = Card(
-        preset=preset,
-        data=run_of(shards),
-        events=len(events),
-        fingerprint=fingerprint(shards),
-        versions=versions,
-        domain=domain_of(events),
-    )
+    if init is not None:
+        base = load_model(init)
+        card, representation = base.card.model_copy(update={"metrics": {}}), base.representation
+    else:
+        events = Events.concatenate([shard.read() for shard in shards])
+        representation = CloudRepresentation.fit(events)
+        versions = {"cloudchamber": __version__, **{name: version(name) for name in ("torch", "numpy")}}
+        card = Card(
+            preset=preset,
+            data=run_of(shards),
+            events=len(events),
+            fingerprint=fingerprint(shards),
+            versions=versions,
+            domain=domain_of(events),
+        )
     write_card(out / RUN_CARD, card)
     with atomic_path(out / RUN_MAPS) as temporary:
-        maps = {name: tensor.contiguous() for name, tensor in representation.state().items()}
-        temporary.write_bytes(safetensors.torch.save(maps))
-    return representation
+        safetensors.torch.save_file({k: v.contiguous() for k, v in representation.state().items()}, temporary)
