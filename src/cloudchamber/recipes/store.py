@@ -33,6 +33,7 @@ __all__ = [
     "model_names",
     "pretrained_folder",
     "read_card",
+    "read_tensors",
     "save_model",
     "write_card",
 ]
@@ -135,7 +136,7 @@ def load_model(name: str) -> TrainedModel:
             "training run or a .safetensors file."
         )
     card = read_card(path.with_suffix(".json"))
-    tensors = _read_tensors(path)
+    tensors = read_tensors(path)
     return _assemble(card, _part(tensors, _MAPS), _part(tensors, _WEIGHTS), path)
 
 
@@ -155,7 +156,7 @@ def load_run(folder: Path, snapshot: str | None = None) -> TrainedModel:
     weights = folder / (snapshot or CHECKPOINT)
     if not weights.is_file():
         raise InputError(f"the run '{folder}' has no '{weights.name}' yet; train it with 'cloudchamber train'.")
-    return _assemble(card, _read_tensors(folder / RUN_MAPS), averaged_weights(weights), folder)
+    return _assemble(card, read_tensors(folder / RUN_MAPS), averaged_weights(weights), folder)
 
 
 def _assemble(card: Card, maps: dict[str, Tensor], weights: dict[str, Tensor], path: Path) -> TrainedModel:
@@ -193,7 +194,15 @@ def read_card(path: Path) -> Card:
         raise InputError(f"the model's card '{path}' is not valid ({type(error).__name__}); copy it again.") from None
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file into memory.
+
+    Args:
+        path: the file.
+
+    Raises:
+        InputError: if it is missing or damaged.
+    """
     try:
         return safetensors.torch.load(path.read_bytes())
     except FileNotFoundError:

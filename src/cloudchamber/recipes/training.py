@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 
 from cloudchamber import __version__
-from cloudchamber.data.split import Shard, split
+from cloudchamber.data.split import Shard, Split, split
 from cloudchamber.data.stream import ShardStream, validation_batches
 from cloudchamber.errors import InputError
 from cloudchamber.events import Events, RunInfo
@@ -21,7 +21,16 @@ from cloudchamber.models.cascade import Cascade
 from cloudchamber.recipes.build import build_model
 from cloudchamber.recipes.config import Preset
 from cloudchamber.recipes.domain import domain_of
-from cloudchamber.recipes.store import CHECKPOINT, RUN_CARD, RUN_MAPS, Card, load_model, read_card, write_card
+from cloudchamber.recipes.store import (
+    CHECKPOINT,
+    RUN_CARD,
+    RUN_MAPS,
+    Card,
+    load_model,
+    read_card,
+    read_tensors,
+    write_card,
+)
 from cloudchamber.represent.cloud import CloudRepresentation
 from cloudchamber.train.config import TrainingConfig
 from cloudchamber.train.trainer import TrainingResult, train
@@ -70,9 +79,9 @@ def train_preset(
     parts = split(data)
     torch.manual_seed(seed)
     if not resume:
-        _new_run(preset, parts.train, out, init)
+        _new_run(preset, parts, out, init)
     start = read_card(out / RUN_CARD)
-    representation = CloudRepresentation.from_state(safetensors.torch.load_file(out / RUN_MAPS))
+    representation = CloudRepresentation.from_state(read_tensors(out / RUN_MAPS))
     model = build_model(start.preset, representation)
     if init is not None:
         model.load_state_dict(load_model(init).model.state_dict())
@@ -165,7 +174,7 @@ def _with_phase(card: Card, run: str, preset: Preset, result: TrainingResult, on
     return card.model_copy(update={"training": {"phases": [*phases, phase]}})
 
 
-def _new_run(preset: Preset, shards: list[Shard], out: Path, init: str | None) -> None:
+def _new_run(preset: Preset, parts: Split, out: Path, init: str | None) -> None:
     """Make the folder of a run, with its card and its fitted maps."""
     if (out / CHECKPOINT).exists():
         raise InputError(f"'{out}' already holds a run; continue it with --resume, or choose another --out.")
@@ -175,19 +184,21 @@ def _new_run(preset: Preset, shards: list[Shard], out: Path, init: str | None) -
         raise explain_os_error(error, out) from error
     if init is not None:
         base = load_model(init)
-        card, representation = base.card.model_copy(update={"metrics": {}}), base.representation
+        card, representation = base.card.model_copy(update={"metrics": {}, "sha256": None}), base.representation
     else:
-        events = Events.concatenate([shard.read() for shard in shards])
-        representation = CloudRepresentation.fit(events)
+        events = Events.concatenate([shard.read() for shard in parts.train])
+        held_out = [shard.read() for shard in parts.validation]  # may hold species that no other event has
+        representation = CloudRepresentation.fit(Events.concatenate([events, *held_out]))
         versions = {"cloudchamber": __version__, **{name: version(name) for name in ("torch", "numpy")}}
         card = Card(
             preset=preset,
-            data=run_of(shards),
+            data=run_of(parts.train),
             events=len(events),
-            fingerprint=fingerprint(shards),
+            fingerprint=fingerprint(parts.train),
             versions=versions,
             domain=domain_of(events),
         )
     write_card(out / RUN_CARD, card)
     with atomic_path(out / RUN_MAPS) as temporary:
-        safetensors.torch.save_file({k: v.contiguous() for k, v in representation.state().items()}, temporary)
+        maps = {name: tensor.contiguous() for name, tensor in representation.state().items()}
+        temporary.write_bytes(safetensors.torch.save(maps))

@@ -1,0 +1,87 @@
+"""Presets: those that ship load, and whatever is wrong is named with its place."""
+
+from pathlib import Path
+
+import pytest
+
+from cloudchamber.errors import InputError
+from cloudchamber.events import Level
+from cloudchamber.process.sampler import SAMPLERS
+from cloudchamber.recipes.config import load_preset, preset_names
+
+
+def test_the_promised_presets_ship() -> None:
+    assert {"ep-dis-10x275", "ep-dis-10x275-stable"} <= set(preset_names())
+    assert load_preset("ep-dis-10x275").level is Level.PRIMARY
+    assert load_preset("ep-dis-10x275-stable").level is Level.STABLE
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_shipped_preset_is_whole(name: str) -> None:
+    preset = load_preset(name)
+    assert preset.name == name
+    assert preset.description
+    assert preset.sampling.sampler in SAMPLERS
+    for stage in (preset.species.width, preset.cloud.width):
+        assert stage % 4 == 0
+    assert preset.cloud.width % preset.cloud.heads == 0
+
+
+def test_a_file_overrides_the_defaults_it_names(tiny_toml: Path) -> None:
+    preset = load_preset(str(tiny_toml))
+    assert (preset.cloud.width, preset.cloud.heads, preset.training.steps) == (8, 2, 3)
+    assert preset.sampling.calls == 16
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("name = ", "not valid TOML"),
+        ("name = 'a'\nname = 'b'", "not valid TOML"),
+        ("", "description|level|name"),
+        ("{tiny}\nspeed = 3", "at training.speed: Extra inputs"),
+        ("{tiny}\n[colour]\nwidth = 3", "at colour: Extra inputs"),
+        ("{tiny}\n[sampling]\ncalls = 'many'", "at sampling.calls: Input should be a valid integer"),
+        ("{tiny}\n[sampling]\ncalls = 0", "at sampling.calls: .*greater than or equal to 1"),
+        ("{tiny}\n[sampling]\ncalls = nan", "at sampling.calls"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, word: str) -> None:
+    tiny = 'name = "t"\ndescription = "d"\nlevel = "primary"\n[training]\nsteps = 3'
+    (tmp_path / "wrong.toml").write_text(text.replace("{tiny}", tiny))
+    with pytest.raises(InputError, match=word) as error:
+        load_preset(str(tmp_path / "wrong.toml"))
+    assert "wrong.toml" in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("level", '"half"'),
+        ("name", '"No Spaces"'),
+        ("cloud", "{ width = 10 }"),
+        ("cloud", "{ depth = 0 }"),
+        ("training", "{ learning_rate = -1.0 }"),
+        ("training", '{ optimizer = "sgd" }'),
+        ("training", "{ ema_decay = 1 }"),
+    ],
+)
+def test_impossible_values_are_refused(tiny_toml: Path, key: str, value: str) -> None:
+    lines = [line for line in tiny_toml.read_text().splitlines() if not line.startswith(f"{key} =")]
+    tiny_toml.write_text("\n".join([*lines, f"{key} = {value}"]))
+    with pytest.raises(InputError, match=f"is wrong at {key}"):
+        load_preset(str(tiny_toml))
+
+
+def test_files_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "bytes.toml").write_bytes(bytes(range(128, 256)))
+    with pytest.raises(InputError, match="not valid TOML"):
+        load_preset(str(tmp_path / "bytes.toml"))
+
+
+def test_unknown_presets_are_refused() -> None:
+    with pytest.raises(InputError, match="'ep-dis' is unknown; choose one of ep-dis-10x275"):
+        load_preset("ep-dis")
+    with pytest.raises(InputError, match="does not exist"):
+        load_preset("missing.toml")

@@ -1,0 +1,66 @@
+"""Settings, devices and metadata of a generation run; what a shipped model makes is tested in `laws`."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from cloudchamber.errors import InputError
+from cloudchamber.recipes.generation import GenerationSetting, Generator, default_workers, generate_file, load
+
+
+@pytest.mark.parametrize(
+    ("setting", "word"),
+    [({"seed": -1}, "--seed -1"), ({"calls": 0}, "--calls 0"), ({"calls": -3}, "--calls -3"),
+     ({"sampler": "rk45"}, "'rk45' is unknown; choose one of euler, heun, midpoint")],
+)  # fmt: skip
+def test_impossible_settings_are_refused(setting: dict[str, object], word: str) -> None:
+    with pytest.raises(InputError, match=word):
+        GenerationSetting(**setting)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def generator(saved: Path) -> Generator:
+    return load(str(saved))
+
+
+@pytest.mark.parametrize("number", ["events", "workers", "batch_size"])
+@pytest.mark.parametrize("value", [0, -7])
+def test_impossible_numbers_leave_no_file(generator: Generator, tmp_path: Path, number: str, value: int) -> None:
+    numbers = {"events": 10, number: value}
+    with pytest.raises(InputError, match=f"{value} is impossible"):
+        generate_file(generator, tmp_path / "out" / "x.parquet", setting=GenerationSetting(), **numbers)
+    with pytest.raises(InputError, match="positive number"):
+        generator.sample(-1)
+
+
+def test_a_device_that_is_not_there_is_refused(saved: Path) -> None:
+    for device in ("cuda:99", "abacus"):
+        with pytest.raises(InputError, match="is not there; use --device cpu"):
+            load(str(saved), device)
+
+
+def test_the_metadata_say_how_to_make_the_file_again(generator: Generator) -> None:
+    run = generator.run_info(GenerationSetting(seed=5, calls=3, decay=False))
+    assert run.provenance["command"] == (
+        f"cloudchamber generate --model {generator.name} --seed 5 --calls 3 --sampler heun --no-decay"
+    )
+    assert run.provenance["model_sha256"] == generator.trained.digest
+    assert run.seed == 5
+    assert run.generator == "cloudchamber"
+    assert (run.beams, run.level) == (generator.trained.card.data.beams, generator.trained.card.data.level)
+
+
+def test_defaults_are_the_presets(generator: Generator) -> None:
+    run = generator.run_info(GenerationSetting())
+    assert "calls 16" in run.settings
+    assert "sampler heun" in run.settings
+
+
+def test_workers_are_the_cores_that_may_be_used() -> None:
+    assert default_workers() >= 1
+
+
+def test_a_setting_is_plain_data_for_worker_processes() -> None:
+    setting = GenerationSetting(seed=1, calls=2)
+    assert GenerationSetting(**asdict(setting)) == setting
