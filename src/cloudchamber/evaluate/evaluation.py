@@ -81,6 +81,7 @@ class Evaluation:
         conservation: residuals of the conservation laws.
         classifier: the classifier test.
         verdict: the one conclusion.
+        observables: event observables of all candidate and reference events that were used.
     """
 
     budget: Budget
@@ -95,6 +96,7 @@ class Evaluation:
     conservation: tuple[Residual, ...]
     classifier: ClassifierTest
     verdict: Verdict
+    observables: tuple[Array, Array]
 
 
 def evaluate(
@@ -130,7 +132,7 @@ def evaluate(
     verdict = judge([*particles, *events], classifier.score, plan)
     return Evaluation(
         budget, plan, beams, candidate.run, reference.run, sizes,
-        particles, events, multiplicities, conservation, classifier, verdict,
+        particles, events, multiplicities, conservation, classifier, verdict, (matrices[0], matrices[1]),
     )  # fmt: skip
 
 
@@ -200,14 +202,7 @@ def _distances(
     for feature in FEATURES:
         if species.scattered and feature.trivial_for_electron:
             continue
-        candidate, reference = (
-            Column(
-                feature.of(part.momenta, sample.electron.phi[part.event], sample.beams),
-                part.offsets,
-                sample.weight,
-            )
-            for sample, part in (a, b)
-        )
+        candidate, reference = (sample.feature(particles, feature) for sample, particles in (a, b))
         score = wasserstein_score(reference, candidate, plan, circular=feature.circular, bootstraps=budget.bootstraps)
         yield Measurement(species.key, feature.key, feature.unit, f"{feature.description} of {species.key}", score)
 

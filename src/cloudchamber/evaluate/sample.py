@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudchamber.errors import InputError
-from cloudchamber.evaluate.species import Species
+from cloudchamber.evaluate.species import Feature, Species
 from cloudchamber.events import Beams, Events
 from cloudchamber.events.events import MOMENTUM_COLUMNS
 from cloudchamber.physics.dis import DISVariables, dis_variables
@@ -199,6 +199,16 @@ class Sample:
     def dis(self) -> DISVariables:
         """Q2, x, y and W2 by the electron method."""
         return dis_variables(self.electron.four_vectors(), self.beams)
+
+    def feature(self, particles: Particles, feature: Feature) -> Column:
+        """One feature of some particles.
+
+        Args:
+            particles: of this sample.
+            feature: which.
+        """
+        values = feature.of(particles.momenta, self.electron.phi[particles.event], self.beams)
+        return Column(values, particles.offsets, self.weight)
 
     def counts(self, particles: Particles) -> Column:
         """Number of some particles in each event.

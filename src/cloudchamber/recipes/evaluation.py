@@ -8,7 +8,10 @@ from cloudchamber.evaluate import Evaluation, evaluate
 from cloudchamber.evaluate.budget import FEWEST_EVENTS, Budget
 from cloudchamber.evaluate.document import to_document
 from cloudchamber.evaluate.evaluation import comparable_beams
+from cloudchamber.evaluate.figures.comparison import Comparison
+from cloudchamber.evaluate.figures.gallery import DRAWINGS, Drawn, draw_all
 from cloudchamber.evaluate.progress import Progress, part, silent
+from cloudchamber.evaluate.report import report_page
 from cloudchamber.formats import files
 from cloudchamber.formats.atomic import atomic_path, explain_os_error
 
@@ -42,7 +45,7 @@ def evaluate_files(
     Args:
         candidate: file of events, or folder of shards.
         reference: file of events, or folder of shards.
-        folder: where to write; made if its parent exists.
+        folder: where to write; made where it does not exist, but not its parent.
         budget: quick, standard or full.
         events: use at most this many events of the candidate.
         progress: told of every step.
@@ -58,12 +61,26 @@ def evaluate_files(
     progress("reading", 0.0)
     judged = files.read(candidate, _fewest(events, allowed.events))
     truth = files.read(reference, allowed.reference_events(len(judged)))
-    evaluation = evaluate(judged, truth, allowed, part(progress, 0.02, 0.9))
+    evaluation = evaluate(judged, truth, allowed, part(progress, 0.02, 0.75))
     document = to_document(evaluation, str(candidate), str(reference))
     with atomic_path(folder / "metrics.json") as path:
         path.write_text(document.model_dump_json(indent=2), encoding="utf-8")
+    figures = _draw(Comparison.of(evaluation, judged, truth), folder, part(progress, 0.75, 1.0))
+    with atomic_path(folder / "index.html") as path:
+        path.write_text(report_page(document, figures), encoding="utf-8")
     progress("done", 1.0)
     return Report(evaluation, folder)
+
+
+def _draw(comparison: Comparison, folder: Path, progress: Progress) -> list[Drawn]:
+    drawn: list[Drawn] = []
+    try:
+        for figure in draw_all(comparison, folder / "figures"):
+            drawn.append(figure)
+            progress("figures", len(drawn) / len(DRAWINGS))
+    except OSError as error:
+        raise explain_os_error(error, folder / "figures") from error
+    return drawn
 
 
 def _fewest(*limits: int | None) -> int | None:

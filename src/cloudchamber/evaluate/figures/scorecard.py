@@ -1,0 +1,119 @@
+"""The numbers as figures: ratios to the floor, mean multiplicities, and the worst event observables."""
+
+from itertools import product
+
+import numpy as np
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from cloudchamber.evaluate.evaluation import Measurement
+from cloudchamber.evaluate.figures.comparison import Comparison
+from cloudchamber.evaluate.figures.histogram import integer_edges, quantile_edges
+from cloudchamber.evaluate.figures.panels import Panel, draw_panels
+from cloudchamber.evaluate.figures.style import CANDIDATE, INK, REFERENCE
+from cloudchamber.evaluate.observables import OBSERVABLES, Observable
+from cloudchamber.evaluate.species import FEATURES, SPECIES
+
+__all__ = ["mean_multiplicities", "ratios", "worst_observables"]
+
+Array = NDArray[np.float64]
+_LEVELS = (0.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0)
+_SHADES = ("#f7f7f7", "#fde0c5", "#facba6", "#f2a579", "#e07b4f", "#b5482a")
+_WORST = 12
+
+
+def ratios(comparison: Comparison) -> Figure:
+    """Every distance of a particle feature over its floor, species by feature.
+
+    Args:
+        comparison: what to draw.
+    """
+    table = _ratio_table(comparison)
+    figure = Figure(figsize=(14.4, 3.9))
+    axes = figure.add_axes((0.085, 0.14, 0.82, 0.68))
+    shades = ListedColormap(_SHADES)
+    mesh = axes.imshow(np.ma.masked_invalid(np.minimum(table, _LEVELS[-1] - 0.01)), cmap=shades,
+                       norm=BoundaryNorm(_LEVELS, len(_SHADES)), aspect="auto")  # fmt: skip
+    for (i, j), value in np.ndenumerate(table):
+        text, color = ("–", INK) if np.isnan(value) else (f"{value:.1f}", "white" if value > 6 else "black")
+        axes.text(j, i, text, ha="center", va="center", fontsize=10, color=color)
+    axes.set_xticks(range(len(SPECIES)), [s.symbol.replace("all particles", "all") for s in SPECIES], fontsize=10)
+    axes.set_yticks(range(len(FEATURES)), [f.symbol for f in FEATURES], fontsize=11)
+    axes.tick_params(which="both", length=0)
+    axes.minorticks_off()
+    bar = figure.colorbar(mesh, cax=figure.add_axes((0.925, 0.14, 0.014, 0.68)), ticks=_LEVELS)
+    bar.set_label(r"$W_1$ / floor")
+    bar.minorticks_off()
+    figure.text(0.085, 0.97, comparison.title, ha="left", va="top")
+    figure.text(0.905, 0.97, comparison.labels[0], ha="right", va="top", fontsize=9.5)
+    return figure
+
+
+def _ratio_table(comparison: Comparison) -> Array:
+    found = {(m.species, m.quantity): m.score for m in comparison.evaluation.particles}
+    table = np.full((len(FEATURES), len(SPECIES)), np.nan)
+    for (i, feature), (j, species) in product(enumerate(FEATURES), enumerate(SPECIES)):
+        score = found.get((species.key, feature.key))
+        if score is not None and score.ratio is not None:
+            table[i, j] = score.ratio
+    return table
+
+
+def mean_multiplicities(comparison: Comparison) -> Figure:
+    """Relative difference of the mean number of particles of each species.
+
+    Args:
+        comparison: what to draw.
+    """
+    rows = [m for m in comparison.evaluation.multiplicities if m.score is not None and m.candidate[0] > 0]
+    difference = np.array([100 * (m.candidate[0] / m.reference[0] - 1) for m in rows])
+    error = np.array([100 * m.score.error for m in rows if m.score])
+    figure = Figure(figsize=(14.4, 4.2))
+    axes = figure.add_axes((0.07, 0.13, 0.9, 0.73))
+    axes.axhspan(-2, 2, color=REFERENCE, alpha=0.3, lw=0, label="± 2 %")
+    axes.axhline(0, color=INK, lw=0.8, ls=(0, (4, 3)))
+    axes.errorbar(np.arange(len(rows)), difference, error, fmt="o", color=CANDIDATE, ms=5, capsize=3,
+                  label="relative difference and its statistical error")  # fmt: skip
+    symbols = {species.key: species.symbol for species in SPECIES}
+    axes.set_xticks(range(len(rows)), [symbols[m.species].replace("all particles", "all") for m in rows])
+    axes.tick_params(axis="x", which="both", length=0)
+    axes.set_xlim(-0.7, len(rows) - 0.3)
+    limit = max(4.0, 1.15 * float(np.max(np.abs(difference) + error, initial=0.0)))
+    axes.set_ylim(-limit, limit)
+    axes.set_ylabel("mean number: difference  [%]")
+    axes.legend(loc="upper left", ncols=2)
+    figure.text(0.07, 0.97, comparison.title, ha="left", va="top")
+    figure.text(0.97, 0.97, comparison.labels[0], ha="right", va="top", fontsize=9.5)
+    return figure
+
+
+def worst_observables(comparison: Comparison) -> Figure:
+    """Distributions of the event observables whose distance is largest in units of the floor.
+
+    Args:
+        comparison: what to draw.
+    """
+    events = comparison.evaluation.events
+    ranked = sorted(range(len(events)), key=lambda k: _ratio(events[k]), reverse=True)[:_WORST]
+    panels = [_observable_panel(comparison, OBSERVABLES[k], f"{_ratio(events[k]):.1f}") for k in ranked]
+    return draw_panels(comparison, panels, 6, width=3.1, height=3.1)
+
+
+def _observable_panel(comparison: Comparison, observable: Observable, note: str) -> Panel:
+    columns = comparison.observable(observable.key)
+    values = columns.reference.values
+    whole = observable.resolution == 1.0 and values.min(initial=0.0) >= 0
+    edges = integer_edges(values) if whole else quantile_edges(values, 24)
+    unit = f"  [{observable.unit}]" if observable.unit else ""
+    return Panel(columns, edges, observable.key + unit, "density", log=whole or _has_spike(values), note=note)
+
+
+def _has_spike(values: Array) -> bool:
+    """Whether most values lie at the lower end, where a logarithmic axis shows more."""
+    low, middle, high = np.quantile(values, [0.0, 0.5, 0.999])
+    return bool(middle - low < 0.03 * (high - low))
+
+
+def _ratio(measurement: Measurement) -> float:
+    return (measurement.score and measurement.score.ratio) or 0.0

@@ -1,0 +1,69 @@
+"""The report: one self-contained page with the verdict, the tables and the figures.
+
+Figures are inline SVG whose ink takes the page's text colour, so the page needs no network and reads in light and in
+dark. The page has no script.
+"""
+
+import re
+from collections.abc import Sequence
+
+from cloudchamber.evaluate.document import MetricsDocument
+from cloudchamber.evaluate.figures.gallery import Drawn
+from cloudchamber.evaluate.figures.style import INK
+
+__all__ = ["report_page"]
+
+
+def report_page(document: MetricsDocument, figures: Sequence[Drawn]) -> str:
+    """The page as HTML.
+
+    Args:
+        document: the numbers.
+        figures: what was drawn.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("cloudchamber.evaluate"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters.update(number=_number, percent=_percent, count=_count)
+    shown = [(d.drawing, Markup(_inline(d.svg, d.drawing.title))) for d in figures]
+    page = environment.get_template("report.html.j2")
+    return page.render(document=document, figures=shown, pairs=_pairs_text(document))
+
+
+def _inline(svg: str, title: str) -> str:
+    """An SVG element for the page: no prologue, ink from the page, scaled to its width, named for screen readers."""
+    element = svg[svg.index("<svg") :].replace(INK, "var(--ink)")
+    element = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", element, count=1)
+    element = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", element, count=1)
+    element = re.sub(r"<metadata>.*?</metadata>", "", element, count=1, flags=re.DOTALL)
+    return element.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)
+
+
+def _pairs_text(document: MetricsDocument) -> str:
+    settings, scores = document.settings, [m.score for m in document.particles if m.score]
+    if not settings.n_pairs:
+        return "There are no floors: the reference is too small for truth-truth pairs."
+    text = f"Floors are means over {settings.n_pairs} disjoint truth-truth pairs of {settings.pair_size:,} events each."
+    scale = scores[0].floor_scale if scores else 1.0
+    if abs(scale - 1) > 1e-9:
+        text += (
+            f" The reference is too small for pairs of the full size, so floors of distances were brought to it with a "
+            f"factor of {scale:.2f}; give a larger reference for measured floors."
+        )
+    return text
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}g}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:+.2f} %"
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
