@@ -1,6 +1,7 @@
-"""Samples that several tests share: small, made by Pythia8 with fixed seeds."""
+"""Samples and models that several tests share: small, made with fixed seeds."""
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: the tests run in several processes
 
@@ -10,10 +11,19 @@ from cloudchamber.events import Beams, Events, Level
 from cloudchamber.simulate.pythia import DISSetting, simulate_shard
 
 N_EVENTS = 300
+TINY = """
+name = "tiny"
+description = "A model for tests"
+level = "primary"
+electron = { width = 8, depth = 1, repeats = 1 }
+species = { width = 8, depth = 1 }
+cloud = { width = 8, depth = 1, heads = 2, expansion = 1 }
+training = { batch_size = 32, steps = 3, warm_up_steps = 1 }
+"""
 
 
-def _simulate(level: Level) -> Events:
-    return simulate_shard(DISSetting(Beams.parse("10x275"), 25.0, level=level), N_EVENTS, seed=11, shard=0)
+def _simulate(level: Level, n: int = N_EVENTS, seed: int = 11) -> Events:
+    return simulate_shard(DISSetting(Beams.parse("10x275"), 25.0, level=level), n, seed=seed, shard=0)
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +34,46 @@ def stable_events() -> Events:
 @pytest.fixture(scope="session")
 def primary_events() -> Events:
     return _simulate(Level.PRIMARY)
+
+
+@pytest.fixture(scope="session")
+def tiny_events() -> Events:
+    """What the tiny model is fitted on."""
+    return _simulate(Level.PRIMARY, 400, seed=41)
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tiny_events: Events, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same in four shards."""
+    from cloudchamber.formats import parquet
+
+    folder = tmp_path_factory.mktemp("tiny")
+    for number in range(4):
+        parquet.write(folder / f"shard-{number:05d}.parquet", tiny_events[100 * number : 100 * (number + 1)])
+    return folder
+
+
+@pytest.fixture
+def tiny_toml(tmp_path: Path) -> Path:
+    """A preset file of a tiny model."""
+    (tmp_path / "tiny.toml").write_text(TINY)
+    return tmp_path / "tiny.toml"
+
+
+@pytest.fixture
+def saved(tiny_toml: Path, tiny_events: Events, tmp_path: Path) -> Path:
+    """A model file of the tiny preset with random weights."""
+    import torch
+
+    from cloudchamber.recipes.build import build_model
+    from cloudchamber.recipes.config import load_preset
+    from cloudchamber.recipes.store import Card, save_model
+    from cloudchamber.represent.cloud import CloudRepresentation
+
+    preset, representation = load_preset(str(tiny_toml)), CloudRepresentation.fit(tiny_events)
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        model = build_model(preset, representation)
+    card = Card(preset=preset, data=tiny_events.run, events=len(tiny_events), fingerprint="none", versions={})
+    save_model(tmp_path / "tiny.safetensors", model, representation, card)
+    return tmp_path / "tiny.safetensors"

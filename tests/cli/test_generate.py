@@ -1,0 +1,141 @@
+"""`cloudchamber generate`: one sentence for bad input, whole files or none."""
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cloudchamber.cli.main import main
+from cloudchamber.events import Level
+from cloudchamber.formats import files
+from cloudchamber.recipes import generation
+
+MODEL = "ep-dis-10x275"
+
+
+def generate(*arguments: str | Path) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main(["generate", *map(str, arguments)])
+    return int(stop.value.code or 0)
+
+
+def refused(capsys: pytest.CaptureFixture[str], code: int, *words: str) -> None:
+    output = capsys.readouterr().err.strip()
+    assert code == 2
+    assert len(output.splitlines()) == 1
+    assert "Traceback" not in output
+    for word in words:
+        assert word in output
+
+
+QUICK = ["--model", MODEL, "--events", "40", "--calls", "1", "--workers", "1", "--seed", "3"]
+
+
+@pytest.mark.parametrize("suffix", files.SUFFIXES)
+def test_every_format_holds_the_same_events(tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / f"events{suffix}"
+    assert generate(*QUICK, "--out", out) == 0
+    output = capsys.readouterr()
+    assert "40 events" in output.out
+    assert output.err == ""
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    events = files.read(out)
+    assert len(events) == 40
+    assert events.run.level is Level.STABLE
+    assert events.run.beams is not None
+    assert events.run.beams.name == "10x275"
+
+
+def test_decays_can_be_left_out_or_kept(tmp_path: Path) -> None:
+    assert generate(*QUICK, "--no-decay", "--out", tmp_path / "primary.parquet") == 0
+    primary = files.read(tmp_path / "primary.parquet")
+    assert primary.run.level is Level.PRIMARY
+    assert 6 < primary.counts.mean() < 18
+    assert generate(*QUICK, "--history", "--out", tmp_path / "history.parquet") == 0
+    history = files.read(tmp_path / "history.parquet")
+    assert {"status", "mother", "vx", "vt"} <= set(history.columns)
+    assert set(history.flat("status").tolist()) == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--events", "0"], ("--events 0",)),
+        (["--events", "-5"], ("--events -5",)),
+        (["--events", "some"], ("--events",)),
+        (["--calls", "0"], ("--calls 0",)),
+        (["--calls", "-1"], ("--calls -1",)),
+        (["--workers", "0"], ("--workers 0",)),
+        (["--workers", "-2"], ("--workers -2",)),
+        (["--batch-size", "0"], ("--batch-size 0",)),
+        (["--seed", "-1"], ("--seed -1",)),
+        (["--sampler", "rk45"], ("rk45", "heun")),
+        (["--device", "abacus"], ("abacus", "--device cpu")),
+        (["--model", "gpt"], ("'gpt' is unknown", MODEL)),
+        (["--colour", "red"], ("--colour",)),
+    ],
+)
+def test_bad_options_are_told_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: tuple[str, ...]
+) -> None:
+    refused(capsys, generate(*QUICK, "--out", tmp_path / "x.parquet", *arguments), *words)
+    assert not list(tmp_path.iterdir())
+
+
+def test_outputs_of_no_known_format_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    refused(capsys, generate(*QUICK, "--out", tmp_path / "x.hepmc3.tree.root"), "abconv", "treeroot")
+    refused(capsys, generate(*QUICK, "--out", tmp_path / "x.txt"), "suffix", ".hepmc3.gz")
+    refused(capsys, generate(*QUICK), "--out")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".hepmc3", ".hepmc3.gz", ".root"])
+def test_outputs_that_cannot_be_written_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    refused(capsys, generate(*QUICK, "--out", tmp_path / "none" / f"x{suffix}"), "does not exist")
+    (tmp_path / "file").touch()
+    refused(capsys, generate(*QUICK, "--out", tmp_path / "file" / f"x{suffix}"), f"x{suffix}")
+    refused(capsys, generate(*QUICK, "--out", Path("/proc") / f"x{suffix}"), f"x{suffix}")
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".hepmc3", ".hepmc3.gz"])
+def test_a_full_disk_is_told_and_leaves_no_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    (tmp_path / f".x{suffix}.{os.getpid()}.part").symlink_to("/dev/full")
+    refused(capsys, generate(*QUICK, "--out", tmp_path / f"x{suffix}"), "disk is full")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_fills_up_half_way_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def filling(*arguments: object) -> Iterator[object]:
+        raise OSError(errno.ENOSPC, "No space left on device")
+        yield
+
+    monkeypatch.setattr(generation, "_blocks", filling)
+    refused(capsys, generate(*QUICK, "--out", tmp_path / "x.hepmc3"), "disk is full")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_model_is_told_in_one_sentence(
+    saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = bytearray(saved.read_bytes())
+    content[-40] ^= 1
+    saved.write_bytes(content)
+    refused(capsys, generate("--model", saved, "--out", tmp_path / "x.parquet"), "damaged", "copy both files again")
+    saved.write_bytes(content[:100])
+    refused(capsys, generate("--model", saved, "--out", tmp_path / "x.parquet"), "damaged")
+    refused(capsys, generate("--model", tmp_path, "--out", tmp_path / "x.parquet"), "card")
+
+
+def test_the_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate("--help") == 0
+    assert f"cloudchamber generate --model {MODEL} --events 10000 --seed 1 --out events.hepmc3.gz" in " ".join(
+        capsys.readouterr().out.split()
+    )
