@@ -8,7 +8,7 @@ Quantum numbers are exact because the species are drawn again, at the same elect
 leave room for their masses below W. Four-momentum is exact by projection.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -31,8 +31,8 @@ __all__ = ["BLOCK", "Block", "Finisher", "Pipeline", "Solver", "Tally"]
 
 BLOCK = 256
 """Event numbers in a block."""
-_GROUP = 64
-"""Events of similar multiplicity that share a call of the cloud's network."""
+_GROWTH = 1.25
+"""Most particles of an event over fewest in the groups that share a call of the cloud's network."""
 _ATTEMPTS = 1_000
 
 Array = NDArray[np.float64]
@@ -282,7 +282,7 @@ class Pipeline:
         counts = species.mask.sum(1)
         context = self.representation.context(scores, counts)
         cloud = torch.zeros(*species.mask.shape, 3)
-        for rows in torch.split(torch.argsort(counts, stable=True), _GROUP):
+        for rows in _similar(counts):
             longest = int(counts[rows].max())
             given = Batch(
                 torch.zeros(len(rows), longest, 3),
@@ -319,6 +319,17 @@ def _assemble(scattered: Array, hadrons: Mapping[str, NDArray[Any]], event: NDAr
         column[first], column[is_hadron] = electrons[name], values
         columns[name] = column
     return Events.from_flat(counts, columns, run=run)
+
+
+def _similar(counts: Tensor) -> Iterator[Tensor]:
+    """Rows of events in groups of similar multiplicity, so that a group needs little padding."""
+    order = torch.argsort(counts, stable=True)
+    lengths = counts[order].tolist()
+    start = 0
+    for row, length in enumerate([*lengths, float("inf")]):
+        if length > max(_GROWTH * lengths[start], lengths[start] + 2):
+            yield order[start:row]
+            start = row
 
 
 def _replace(events: Events, rows: NDArray[np.int64], new: Events) -> Events:
