@@ -121,7 +121,7 @@ def _judge(fold: _Fold) -> _Judged:
         model = HistGradientBoostingClassifier(early_stopping=False, random_state=0, **TREES)
         model.fit(x[train], y[train], sample_weight=_rows(weight, train))
         area = _area(model, x[test], y[test], _rows(weight, test))
-        rows = test[:_IMPORTANCE_ROWS]
+        rows = test[:: -(-len(test) // _IMPORTANCE_ROWS)]
         return _Judged(area, _importance(model, x[rows], y[rows], _rows(weight, rows)) if explain else None)
 
 
