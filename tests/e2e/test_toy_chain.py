@@ -17,7 +17,7 @@ cloud = { width = 16, depth = 1, heads = 2, expansion = 1 }
 training = { batch_size = 64, steps = 120, warm_up_steps = 10, learning_rate = 1e-2, ema_decay = 0.9 }
 sampling = { calls = 4, sampler = "heun" }
 """
-N = 512
+N = 1_024
 
 
 def run(command: str, *arguments: str | Path) -> int:
@@ -31,7 +31,7 @@ def test_a_toy_goes_all_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[st
     data, test, model = (tmp_path / name for name in ("data", "test", "run"))
     simulate = "simulate dis --beams 10x275 --q2-min 25 --level stable"
     assert run(f"{simulate} --events 3000 --seed 1 --out", data) == 0
-    assert run(f"{simulate} --events 4000 --seed 2 --out", test) == 0
+    assert run(f"{simulate} --events 6000 --seed 2 --out", test) == 0
 
     (tmp_path / "toy.toml").write_text(TOY)
     assert run("train --precision float32 --device cpu", tmp_path / "toy.toml", "--data", data, "--out", model) == 0
@@ -39,7 +39,7 @@ def test_a_toy_goes_all_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
     events = tmp_path / "events.parquet"
     assert run(f"generate --events {N} --seed 1 --workers 1 --model", model, "--out", events) == 0
-    assert f"{N} events" in capsys.readouterr().out
+    assert f"{N:,} events" in capsys.readouterr().out
     assert len(files.read(events)) == N
     assert files.read(events).run.provenance["model"] == "toy"
 

@@ -25,17 +25,16 @@ def generated_file(name: str, out: Path, *, workers: int, batch_size: int, seed:
     return hashlib.sha256(out.read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".hepmc3"])
-def test_files_are_the_same_for_any_workers_and_batch_size(shipped: Generator, tmp_path: Path, suffix: str) -> None:
-    divisions = [(1, 64), (1, 1024), (2, 64), (2, 1024)] if suffix == ".parquet" else [(1, 64), (2, 1024)]
+def test_files_are_the_same_for_any_workers_and_batch_size(shipped: Generator, tmp_path: Path) -> None:
+    """In the format that holds most: HepMC3 with the vertices of decays, or Parquet where nothing decays."""
+    suffix = ".parquet" if shipped.name.endswith("stable") else ".hepmc3"
     files = {
         (workers, size): generated_file(shipped.name, tmp_path / f"x{suffix}", workers=workers, batch_size=size)
-        for workers, size in divisions
+        for workers, size in ((1, 64), (1, 1024), (2, 1024), (2, 64))
     }
     assert len(set(files.values())) == 1
-    if suffix == ".parquet":
-        other = generated_file(shipped.name, tmp_path / "other.parquet", workers=1, batch_size=64, seed=8)
-        assert other not in files.values()
+    other = generated_file(shipped.name, tmp_path / f"other{suffix}", workers=1, batch_size=64, seed=8)
+    assert other not in files.values()
 
 
 def same(a: Events, b: Events) -> bool:
