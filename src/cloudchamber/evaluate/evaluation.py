@@ -105,7 +105,7 @@ def evaluate(
     """Compare events with a reference.
 
     Args:
-        candidate: the events to judge, the scattered electron first in each.
+        candidate: the events to judge, the scattered electron first in each; decayed particles are left out.
         reference: events of the same level, beams and cuts; best 21 times as many as the candidate has.
         budget: quick, standard or full.
         progress: told of every step.
@@ -117,8 +117,8 @@ def evaluate(
     progress("checking the events", 0.0)
     beams = comparable_beams(candidate.run, reference.run)
     n = budget.candidate_events(len(candidate))
-    a = _checked(candidate[:n], beams, "the candidate")
-    b = _checked(reference[: budget.reference_events(n)], beams, "the reference")
+    a = _checked(candidate[:n].final_state(), beams, "the candidate")
+    b = _checked(reference[: budget.reference_events(n)].final_state(), beams, "the reference")
     plan = Plan.make(len(a), len(b), budget.pairs)
     particles, multiplicities = _particles(a, b, plan, budget, part(progress, 0.0, 0.3))
     matrices = tuple(

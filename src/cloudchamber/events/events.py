@@ -121,6 +121,21 @@ class Events:
         """
         return Events(self.particles[keep], self.weight, self.run)
 
+    def final_state(self) -> "Events":
+        """The same events without decayed particles and without the columns that tell of decays.
+
+        >>> ids, zero = np.array([11, 111, 22, 22]), np.zeros(4)
+        >>> tree = {"pdg_id": ids, "px": zero, "py": zero, "pz": zero, "mass": zero, "status": np.array([1, 2, 1, 1])}
+        >>> Events.from_flat([4], tree).final_state().particles.pdg_id.tolist()
+        [[11, 22, 22]]
+        """
+        if "status" not in self.columns:
+            return self
+        keep = self.flat("status") == 1
+        counts = np.add.reduceat(keep, self.offsets[:-1], dtype=np.int64) if len(self) else self.counts
+        columns = {name: self.flat(name)[keep] for name in self.columns if name not in HISTORY_COLUMNS}
+        return Events.from_flat(counts, columns, self.weight, self.run)
+
     def with_run(self, run: RunInfo) -> "Events":
         """The same events with other metadata.
 

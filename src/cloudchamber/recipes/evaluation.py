@@ -59,8 +59,8 @@ def evaluate_files(
     comparable_beams(files.read_run(candidate), files.read_run(reference))
     _make_folder(folder)
     progress("reading", 0.0)
-    judged = files.read(candidate, _fewest(events, allowed.events))
-    truth = files.read(reference, allowed.reference_events(len(judged)))
+    judged = files.read(candidate, _fewest(events, allowed.events)).final_state()
+    truth = files.read(reference, allowed.reference_events(len(judged))).final_state()
     evaluation = evaluate(judged, truth, allowed, part(progress, 0.02, 0.75))
     document = to_document(evaluation, str(candidate), str(reference))
     with atomic_path(folder / "metrics.json") as path:
