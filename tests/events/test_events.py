@@ -58,3 +58,15 @@ def test_metadata_is_strict() -> None:
     for bad in ({"cross_section_pb": -1}, {"seed": "x"}, {"unknown": 1}, {"cross_section_pb": float("nan")}):
         with pytest.raises(ValidationError):
             RunInfo.model_validate(bad)
+
+
+def test_the_final_state_of_a_history_is_what_decays_without_history_leave(primary_events: Events) -> None:
+    from cloudchamber.simulate.decay import Decayer
+
+    with_history = Decayer().decay(primary_events[:100], seed=3, history=True).events
+    without = Decayer().decay(primary_events[:100], seed=3).events
+    final = with_history.final_state()
+    assert final.columns == without.columns
+    assert np.array_equal(final.counts, without.counts)
+    assert all(np.array_equal(final.flat(name), without.flat(name)) for name in without.columns)
+    assert without.final_state() is without
