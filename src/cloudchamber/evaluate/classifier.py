@@ -9,8 +9,10 @@ Every fit runs on one thread, and as many fits at a time as there are cores: sma
 """
 
 import os
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -86,7 +88,7 @@ def classifier_score(
     tests = [compared, *((block(reference, one), block(reference, two)) for one, two in plan.pairs)]
     folds = (fold for k, pair in enumerate(tests) for fold in _folds(*pair, explain=k == 0))
     judged = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with _no_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         for result in pool.map(_judge, folds):
             judged.append(result)
             progress("classifier test", len(judged) / (FOLDS * len(tests)))
@@ -94,6 +96,14 @@ def classifier_score(
     score = Score(float(areas[0].mean()), float(areas[0].std(ddof=1) / np.sqrt(FOLDS)), len(compared[0].x),
                   areas[1:].mean(axis=1), plan.pair_size)  # fmt: skip
     return ClassifierTest(score, np.mean([r.importance for r in judged if r.importance is not None], axis=0))
+
+
+@contextmanager
+def _no_warnings() -> Iterator[None]:
+    """Shield the warning filters, which scikit-learn changes for the whole process inside each fit."""
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _folds(a: _Block, b: _Block, *, explain: bool) -> Iterator[_Fold]:

@@ -100,6 +100,11 @@ def _et_between(v: EventView, low: float, high: float) -> Array:
     return v.total(v.energy / np.cosh(v.eta), (v.eta > low) & (v.eta < high))
 
 
+def _log10(values: Array) -> Array:
+    """Logarithm, cut at -9: an unphysical electron may give a negative x."""
+    return np.log10(np.maximum(values, 1e-9))
+
+
 def _missing_e_minus_pz(v: EventView) -> Array:
     electron, beams = v.sample.electron, beam_momenta(v.sample.beams)
     expected = sum(float(beam[0] - beam[3]) for beam in beams)
@@ -157,8 +162,8 @@ OBSERVABLES: tuple[Observable, ...] = (
     _number("hyperons", "hyperons and antihyperons", *_HYPERONS),
     _number("leptons", "e+, e-, mu+ and mu- other than e'", 11, -11, 13, -13),
     _number("neutrinos", "neutrinos and antineutrinos", *_NEUTRINOS),
-    Observable("log10_Q2", "", "log10 of Q2 / GeV2 by the electron method", lambda v: np.log10(v.sample.dis.Q2)),
-    Observable("log10_x", "", "log10 of x by the electron method", lambda v: np.log10(v.sample.dis.x)),
+    Observable("log10_Q2", "", "log10 of Q2 / GeV2 by the electron method", lambda v: _log10(v.sample.dis.Q2)),
+    Observable("log10_x", "", "log10 of x by the electron method", lambda v: _log10(v.sample.dis.x)),
     Observable("y", "", "y by the electron method", lambda v: v.sample.dis.y),
     Observable("W", "GeV", "mass of the hadronic final state by the electron method",
                lambda v: np.sqrt(np.maximum(v.sample.dis.W2, 0.0))),

@@ -144,7 +144,7 @@ class Sample:
 
         Raises:
             InputError: if there are no events, an event does not begin with an electron, or a number is not
-            finite.
+                finite.
         """
         if len(events) == 0:
             raise InputError(f"{name} holds no events; give a file that does.")

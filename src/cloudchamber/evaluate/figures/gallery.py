@@ -48,7 +48,7 @@ class Drawn:
 
 DRAWINGS = (
     Drawing("ratios", "Distances in units of their floor",
-            "Cells near 1 are as good as Pythia against Pythia at this number of events; dark cells are not.",
+            "Cells near 1 are as good as truth against truth at this number of events; dark cells are not.",
             scorecard.ratios),
     Drawing("mean-multiplicities", "Mean multiplicities",
             "Points should lie on zero within their errors; the band is 2 %.", scorecard.mean_multiplicities),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from cloudchamber.evaluate.figures.comparison import Columns, Comparison
@@ -141,4 +142,5 @@ def _vertical_axis(axes: Axes, panel: Panel, histograms: tuple[Histogram, Histog
     seen = histograms[1].density[histograms[1].density > 0]
     low = 0.4 * float(seen.min()) if len(seen) else 1e-6
     axes.set_yscale("log")
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylim(min(low, 1e-3 * top or low), 6 * top or 1.0)

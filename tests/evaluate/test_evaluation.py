@@ -1,0 +1,147 @@
+"""Truth against truth passes; truth that was bent does not, and the report says why."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from cloudchamber.errors import InputError
+from cloudchamber.evaluate import Budget, Evaluation, evaluate
+from cloudchamber.evaluate.classifier import TREES
+from cloudchamber.evaluate.evaluation import comparable_beams
+from cloudchamber.events import Beams, Cuts, Events, Level
+
+N = 1500
+BUDGET = Budget("test", N, 4, 5, 5000)
+Columns = dict[str, np.ndarray]
+
+
+@pytest.fixture(autouse=True)
+def fewer_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TREES, "max_iter", 30)
+
+
+def changed(events: Events, change: Callable[[Columns], None]) -> Events:
+    columns = {name: events.flat(name).copy() for name in events.columns}
+    change(columns)
+    return Events.from_flat(events.counts, columns, events.weight.copy(), events.run)
+
+
+def scale_pt(columns: Columns) -> None:
+    columns["px"] *= 1.05
+    columns["py"] *= 1.05
+
+
+def rotate_photons(columns: Columns) -> None:
+    photons = columns["pdg_id"] == 22
+    angle = np.random.default_rng(1).uniform(-np.pi, np.pi, photons.sum())
+    pt = np.hypot(columns["px"][photons], columns["py"][photons])
+    columns["px"][photons], columns["py"][photons] = pt * np.cos(angle), pt * np.sin(angle)
+
+
+def turn_pions_into_kaons(columns: Columns) -> None:
+    pions = np.flatnonzero(columns["pdg_id"] == 211)[::10]
+    columns["pdg_id"][pions] = 321
+
+
+def ratio(evaluation: Evaluation, species: str | None, quantity: str) -> float:
+    found = [m for m in (*evaluation.particles, *evaluation.events) if (m.species, m.quantity) == (species, quantity)]
+    assert found[0].score is not None
+    return found[0].score.ratio or np.inf
+
+
+def test_truth_against_truth_passes(good: Evaluation) -> None:
+    assert good.verdict.indistinguishable
+    assert "nothing tells" in good.verdict.sentence
+    assert good.classifier.score.value == pytest.approx(0.5, abs=0.05)
+    assert len(good.plan.pairs) == 4
+    ratios = [m.score.ratio for m in good.particles if m.score and m.score.ratio]
+    assert np.mean(ratios) == pytest.approx(1.0, abs=0.35)
+
+
+def test_conservation_of_truth_holds_to_the_precision_of_its_file(good: Evaluation) -> None:
+    for residual in good.conservation:
+        assert residual.candidate[0] < (1e-3 if residual.unit == "GeV" else 1e-9)
+        assert residual.candidate[1] <= residual.candidate[0]
+
+
+def test_scaled_transverse_momenta_fail(candidate: Events, reference: Events, good: Evaluation) -> None:
+    bent = evaluate(changed(candidate, scale_pt), reference, BUDGET)
+    assert bent.verdict.indistinguishable is False
+    assert "can be told" in bent.verdict.sentence
+    assert "missing_E_minus_pz is not conserved as in the reference" in bent.verdict.reasons
+    assert ratio(bent, "gamma", "pT") > ratio(good, "gamma", "pT")
+    assert {r.law: r.candidate[0] for r in bent.conservation}["energy"] > 0.01
+
+
+def test_rotated_photon_pairs_are_seen(candidate: Events, reference: Events) -> None:
+    bent = evaluate(changed(candidate, rotate_photons), reference, BUDGET)
+    assert bent.verdict.indistinguishable is False
+    assert ratio(bent, None, "pairs_pi0") > 8
+    assert any("pairs_pi0" in reason for reason in bent.verdict.reasons)
+    assert bent.classifier.score.value > 0.8
+
+
+def test_changed_species_show_in_their_multiplicity(candidate: Events, reference: Events) -> None:
+    bent = evaluate(changed(candidate, turn_pions_into_kaons), reference, BUDGET)
+    numbers = {m.species: m.candidate[0] / m.reference[0] - 1 for m in bent.multiplicities}
+    assert numbers["pi+"] == pytest.approx(-0.10, abs=0.04)
+    assert numbers["K+"] == pytest.approx(0.10 * 4.04 / 0.48, abs=0.2)
+
+
+def test_a_small_reference_gives_smaller_pairs_and_says_so(candidate: Events, reference: Events) -> None:
+    small = evaluate(candidate, reference[:2000], BUDGET)
+    assert small.plan.pair_size == 250
+    score = small.particles[0].score
+    assert score is not None
+    assert score.scale == pytest.approx(np.sqrt(250 / 1500))
+
+
+def with_nan(columns: Columns) -> None:
+    columns["pz"][40] = np.nan
+
+
+def without_electron(columns: Columns) -> None:
+    columns["pdg_id"][0] = 211
+
+
+@pytest.mark.parametrize(("change", "says"), [(with_nan, "event 1 of .* pz"), (without_electron, "scattered electron")])
+def test_bad_events_are_refused(
+    change: Callable[[Columns], None], says: str, candidate: Events, reference: Events
+) -> None:
+    with pytest.raises(InputError, match=says):
+        evaluate(changed(candidate, change), reference, BUDGET)
+
+
+def test_bad_weights_are_refused(candidate: Events, reference: Events) -> None:
+    candidate = changed(candidate, lambda _columns: None)
+    candidate.weight[3] = -1.0
+    with pytest.raises(InputError, match="weights"):
+        evaluate(candidate, reference, BUDGET)
+
+
+def test_too_few_events_are_refused(candidate: Events, reference: Events) -> None:
+    with pytest.raises(InputError, match="the candidate holds 999 events"):
+        evaluate(candidate[:999], reference, BUDGET)
+    with pytest.raises(InputError, match="the reference holds 200 events"):
+        evaluate(candidate, reference[:200], BUDGET)
+
+
+def test_unlike_samples_are_refused(candidate: Events) -> None:
+    run = candidate.run
+    other = {
+        "cloudchamber decay": run.with_(level=Level.PRIMARY),
+        "same beams": run.with_(beams=Beams.parse("18x275")),
+        "same cuts": run.with_(cuts=Cuts(q2_min=10.0)),
+    }
+    for says, changed_run in other.items():
+        with pytest.raises(InputError, match=says):
+            comparable_beams(run, changed_run)
+    with pytest.raises(InputError, match="which beams"):
+        comparable_beams(run.with_(beams=None), run.with_(beams=None))
+    assert comparable_beams(run.with_(beams=None, level=None), run) == run.beams
+
+
+def test_an_unknown_budget_is_refused(candidate: Events, reference: Events) -> None:
+    with pytest.raises(InputError, match="quick, standard, full"):
+        evaluate(candidate, reference, "lavish")
