@@ -56,8 +56,8 @@ def summary(metrics: Path) -> dict[str, Any]:
     settings = document.settings
     return {
         "sample": {
-            "candidate": settings.candidate,
-            "reference": settings.reference,
+            "candidate": _origin(settings.candidate),
+            "reference": _origin(settings.reference),
             "events": settings.n,
             "reference_events": settings.n_reference,
             "floor_pairs": settings.n_pairs,
@@ -81,6 +81,11 @@ def summary(metrics: Path) -> dict[str, Any]:
         },
         "conservation_largest_residual": {c.law: _digits(c.candidate_max) for c in document.conservation},
     }
+
+
+def _origin(sample: dict[str, Any]) -> dict[str, Any]:
+    """What a sample is, without the folder in which it happened to lie."""
+    return {**sample, "name": Path(sample["name"]).name}
 
 
 def _brief(score: ScoreRecord) -> dict[str, float | None]:
