@@ -35,6 +35,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ["evaluate", str(candidate), "--reference", str(reference), "--out", str(folder / "out")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(TREES, "max_iter", 10)
+        patch.setattr("cloudchamber.evaluate.figures.gallery.DPI", 40)
         with pytest.raises(SystemExit) as left:
             main([*words, "--budget", "quick", "--events", "1000"])
     assert left.value.code == 0

@@ -7,7 +7,7 @@ from cloudchamber.evaluate.classifier import TREES
 from cloudchamber.events import Beams, Events
 from cloudchamber.simulate.pythia import DISSetting, simulate_shard
 
-N = 1500
+N = 1000
 BUDGET = Budget("test", N, 4, 5, 5000)
 
 

@@ -34,8 +34,8 @@ def test_it_holds_everything(document: MetricsDocument) -> None:
     assert len(document.conservation) == 9
     for m in (*document.particles, *document.multiplicities):
         if m.score:
-            assert m.score.n == document.settings.n == 1500
-            assert m.score.pair_size == 1500
+            assert m.score.n == document.settings.n == 1000
+            assert m.score.pair_size == 1000
             assert m.score.floor is not None
 
 

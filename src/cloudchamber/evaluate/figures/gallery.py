@@ -13,7 +13,7 @@ from cloudchamber.evaluate.figures.style import house_style
 
 __all__ = ["DRAWINGS", "Drawing", "Drawn", "draw_all"]
 
-_DPI = 150
+DPI = 150
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def draw_all(comparison: Comparison, folder: Path) -> Iterator[Drawn]:
     with house_style():
         for drawing in DRAWINGS:
             figure = drawing.draw(comparison)
-            figure.savefig(folder / f"{drawing.name}.png", dpi=_DPI)
+            figure.savefig(folder / f"{drawing.name}.png", dpi=DPI)
             figure.savefig(folder / f"{drawing.name}.pdf", metadata={"CreationDate": None})
             text = StringIO()
             figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
