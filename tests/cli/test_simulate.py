@@ -147,7 +147,7 @@ def start(out: Path, events: int) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, start_new_session=True)
 
 
-def wait_for(condition: str, out: Path, seconds: float = 60) -> None:
+def wait_for(condition: str, out: Path, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not any(out.glob(condition)):
         assert time.monotonic() < deadline
