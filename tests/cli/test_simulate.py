@@ -170,7 +170,7 @@ def test_an_interrupted_run_leaves_whole_shards_and_continues(
     running = start(out, events)
     wait_for("shard-*.parquet", out)
     running.send_signal(number)
-    _, errors = running.communicate(timeout=60)
+    _, errors = running.communicate(timeout=300)
     assert running.returncode != 0
     assert b"Traceback" not in errors
     deadline = time.monotonic() + 30
