@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import NullFormatter, NullLocator
 from numpy.typing import NDArray
 
 from cloudchamber.evaluate.figures.comparison import Columns, Comparison
@@ -21,6 +21,8 @@ __all__ = ["FEWEST_ENTRIES", "Panel", "draw_panel", "draw_panels", "finish", "ra
 
 Array = NDArray[np.float64]
 FEWEST_ENTRIES = 10
+_MANY_AXES = 16
+"""With more axes than this in a figure, minor ticks only cost time."""
 
 
 @dataclass(frozen=True)
@@ -143,4 +145,6 @@ def _vertical_axis(axes: Axes, panel: Panel, histograms: tuple[Histogram, Histog
     low = 0.4 * float(seen.min()) if len(seen) else 1e-6
     axes.set_yscale("log")
     axes.yaxis.set_minor_formatter(NullFormatter())
+    if len(axes.figure.axes) > _MANY_AXES:
+        axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylim(min(low, 1e-3 * top or low), 6 * top or 1.0)

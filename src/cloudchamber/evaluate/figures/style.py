@@ -36,8 +36,6 @@ _RC: dict[Any, Any] = {
     "ytick.color": INK,
     "xtick.direction": "in",
     "ytick.direction": "in",
-    "xtick.top": True,
-    "ytick.right": True,
     "xtick.labelsize": 9.5,
     "ytick.labelsize": 9.5,
     "legend.frameon": False,
