@@ -111,7 +111,7 @@ def train_preset(
         result = train(cast(Trainable[Any], model), stream, held_out, config, out, resume=resume)
     finally:
         stream.close()
-    write_card(out / RUN_CARD, _with_phase(start, out.name, preset, result, only))
+    write_card(out / RUN_CARD, _with_phase(start, out.name, preset, parts, result, only))
     return result
 
 
@@ -160,11 +160,15 @@ def _require_stage(model: Cascade, name: str) -> None:
         raise InputError(f"--only '{name}' is no stage of this model; choose one of {', '.join(model.stages)}.")
 
 
-def _with_phase(card: Card, run: str, preset: Preset, result: TrainingResult, only: str | None) -> Card:
+def _with_phase(
+    card: Card, run: str, preset: Preset, parts: Split, result: TrainingResult, only: str | None
+) -> Card:
     """The card with this run among the phases of training; a resumed run replaces its own entry."""
     phase = {
         "run": run,
         "stages": only or "all",
+        "events": sum(map(len, parts.train)),
+        "fingerprint": fingerprint(parts.train),
         "settings": preset.training.model_dump(mode="json"),
         "steps": result.step,
         "minutes": round(result.elapsed / 60, 1),
