@@ -111,7 +111,7 @@ def train_preset(
         result = train(cast(Trainable[Any], model), stream, held_out, config, out, resume=resume)
     finally:
         stream.close()
-    write_card(out / RUN_CARD, _with_phase(start, out.name, preset, parts, result, only))
+    write_card(out / RUN_CARD, _with_phase(start, out.name, preset, parts=parts, result=result, only=only))
     return result
 
 
@@ -161,7 +161,7 @@ def _require_stage(model: Cascade, name: str) -> None:
 
 
 def _with_phase(
-    card: Card, run: str, preset: Preset, parts: Split, result: TrainingResult, only: str | None
+    card: Card, run: str, preset: Preset, *, parts: Split, result: TrainingResult, only: str | None
 ) -> Card:
     """The card with this run among the phases of training; a resumed run replaces its own entry."""
     phase = {
