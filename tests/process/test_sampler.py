@@ -1,72 +1,222 @@
-"""Solvers against the closed-form flow of a Gaussian: moments, order of convergence, and the price of a step."""
+"""All samplers against exact answers: moments, order of convergence, identities, and the price of a step."""
 
-import gaussian
+from collections.abc import Iterator
+
+import known
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from cloudchamber.errors import InputError
-from cloudchamber.process.sampler import SAMPLERS, sample, time_grid
+from cloudchamber.process.denoise import Denoiser, Prediction
+from cloudchamber.process.exact import ExactDenoiser, Mixture
+from cloudchamber.process.ode import DDIM, RK4, DPMSolver, Euler, Heun, Midpoint
+from cloudchamber.process.sampler import SAMPLERS, make_sampler, sample
+from cloudchamber.process.schedule import Rectified, Span
+from cloudchamber.process.sde import Ancestral, Langevin, PredictorCorrector, StochasticHeun
+from cloudchamber.process.step import Field, Memory, Sampler, State, time_grid
+from cloudchamber.tensors.batch import Batch
+from cloudchamber.tensors.rng import RowRng
 
-ORDERS = {"euler": 1, "heun": 2, "midpoint": 2}
-NOISE = torch.randn(4_000, 3, generator=torch.Generator().manual_seed(8)).double()
+ORDERS: dict[str, tuple[Sampler, int]] = {
+    "euler": (Euler(), 1),
+    "ddim": (DDIM(), 1),
+    "heun": (Heun(), 2),
+    "midpoint": (Midpoint(), 2),
+    "dpm++2m": (DPMSolver(), 2),
+    "rk4": (RK4(), 4),
+}
+STOCHASTIC = ("ancestral", "euler-maruyama", "stochastic-heun", "predictor-corrector")
+N = 8_000
+FIRST_ORDER_CALLS = 400
 
 
-def test_every_sampler_has_a_known_order() -> None:
-    assert ORDERS.keys() == SAMPLERS.keys()
+def draw(schedule: str, sampler: str | Sampler, calls: int, mixture: Mixture = known.MIXTURE, n: int = N) -> Tensor:
+    given = known.vectors(n, mixture.means.shape[1])
+    return sample(ExactDenoiser(mixture, known.SCHEDULES[schedule]), given, known.Doubles(1, n), calls, sampler)
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
-def test_noise_flows_to_the_right_gaussian(name: str) -> None:
-    made = sample(gaussian.velocity, NOISE, 64 if ORDERS[name] == 2 else 512, name)
-    expected = gaussian.flow(NOISE)
-    torch.testing.assert_close(made.mean(0), expected.mean(0), rtol=0, atol=0.02)
-    torch.testing.assert_close(made.T.cov(), expected.T.cov(), rtol=0.02, atol=0.02)
+def assert_moments(made: Tensor, mixture: Mixture, bias: float) -> None:
+    """Mean and covariance within 4.5 standard errors and a bias relative to the variances."""
+    n, variances = len(made), mixture.covariance.diag()
+    error = 4.5 * (variances / n).sqrt()
+    assert ((made.mean(0) - mixture.mean).abs() < error + bias * variances.sqrt()).all()
+    width = torch.outer(variances, variances).sqrt()
+    off = (made.T.cov() - mixture.covariance).abs()
+    assert (off < width * (4.5 * (2 / n) ** 0.5 + bias)).all(), off / width
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
-def test_errors_fall_with_the_order_of_the_solver(name: str) -> None:
-    """On dx/dt = x^2 from t = 1 to 0, which x = 1 / (1/x_1 + 1 - t) solves."""
+def walk(field: Field, sampler: Sampler, x: Tensor, span: Span, steps: int) -> Tensor:
+    """Only the steps, without the budget's rules."""
+    state, times = State(x), time_grid(span, steps)
+    for t, s in zip(times[:-1], times[1:], strict=True):
+        state = sampler.step(field, state, t, s, known.Doubles(1, len(x)))
+    return state.x
 
-    def velocity(x: Tensor, t: Tensor) -> Tensor:
-        return x**2
 
-    start = torch.linspace(0.5, 1.0, 11).double()
-    exact = 1 / (1 / start + 1)
-    steps = np.array([16, 32, 64, 128])
-    calls = steps * SAMPLERS[name].calls
-    errors = [float((sample(velocity, start, int(n), name) - exact).abs().max()) for n in calls]
+@pytest.mark.parametrize("schedule", known.SCHEDULES)
+@pytest.mark.parametrize("name", ORDERS)
+def test_deterministic_samplers_reach_the_mixture_on_every_path(schedule: str, name: str) -> None:
+    calls = FIRST_ORDER_CALLS if ORDERS[name][1] == 1 else 100
+    bias = 0.04 if ORDERS[name][1] == 1 else 0.01
+    if schedule in ("ve", "edm") and name == "euler":
+        calls, bias = 1_600, 0.06  # sigma grows exponentially in t
+    assert_moments(draw(schedule, name, calls), known.MIXTURE, bias)
+
+
+@pytest.mark.parametrize("schedule", ["rectified", "vp", "edm", "ddpm-cosine"])
+@pytest.mark.parametrize("name", STOCHASTIC)
+def test_stochastic_samplers_reach_the_mixture(schedule: str, name: str) -> None:
+    assert_moments(draw(schedule, name, 300), known.MIXTURE, 0.03)
+
+
+@pytest.mark.parametrize("schedule", ["rectified", "cosine", "vp", "edm"])
+@pytest.mark.parametrize("name", ORDERS)
+def test_errors_fall_with_the_order_of_the_solver(schedule: str, name: str) -> None:
+    exact, (sampler, order) = ExactDenoiser(known.GAUSSIAN, known.SCHEDULES[schedule]), ORDERS[name]
+    span = Span(0.2, 0.8)
+    high, low = (torch.tensor(t, dtype=torch.float64) for t in (span.high, span.low))
+    at = exact.schedule(high)
+    start = at.sigma * torch.randn(64, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    expected = exact.flow(start, high, low)
+    field = Field(exact, known.vectors(64, 3))
+    steps = np.array([32, 64, 128])
+    errors = [float((walk(field, sampler, start, span, int(n)) - expected).abs().max()) for n in steps]
     slope = np.polyfit(np.log(steps), np.log(errors), 1)[0]
-    assert -slope == pytest.approx(ORDERS[name], abs=0.15)
+    assert -slope == pytest.approx(order, abs=0.2)
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+def test_ddim_is_the_euler_step_of_the_scaled_variables() -> None:
+    """d(x / alpha) = eps d(sigma / alpha), whatever the network says."""
+    x = torch.randn(5, 2, dtype=torch.float64)
+    for name in ("cosine", "vp", "edm", "ddpm-linear"):
+        denoiser = Denoiser(known.Knows(lambda x, t: torch.cos(3 * x) + t[:, None]), known.SCHEDULES[name], "eps")
+        t, s = (torch.tensor(v, dtype=torch.float64) for v in (0.7, 0.4))
+        field = Field(denoiser, known.vectors(5, 2))
+        now, to = denoiser.schedule(t), denoiser.schedule(s)
+        expected = to.alpha * (x / now.alpha + (to.ratio - now.ratio) * field.predict(x, t).eps)
+        for sampler in (DDIM(), Ancestral(eta=0.0)):
+            torch.testing.assert_close(sampler.step(field, State(x), t, s, known.Doubles(1, 5)).x, expected)
+
+
+def test_the_first_step_of_dpm_solver_is_ddim_and_the_second_looks_back() -> None:
+    x = torch.randn(5, 2, dtype=torch.float64)
+    field = Field(ExactDenoiser(known.MIXTURE, known.SCHEDULES["vp"]), known.vectors(5, 2))
+    t, s = (torch.tensor(v, dtype=torch.float64) for v in (0.7, 0.4))
+    rng = known.Doubles(1, 5)
+    first = DPMSolver().step(field, State(x), t, s, rng)
+    torch.testing.assert_close(first.x, DDIM().step(field, State(x), t, s, rng).x)
+    earlier = Memory(x, torch.tensor(0.9, dtype=torch.float64))
+    assert not torch.allclose(DPMSolver().step(field, State(x, earlier), t, s, rng).x, first.x)
+
+
+def test_a_learnt_variance_is_used() -> None:
+    """Steps with spread 1 have the variance beta of the forward step, with spread 0 that of the posterior."""
+    n, field_of = 20_000, {}
+    for spread in (0.0, 1.0):
+
+        class Point(ExactDenoiser):
+            spread = torch.full((n, 1), 0.0, dtype=torch.float64)
+
+            def predict(self, x_t: Tensor, t: Tensor, given: Batch) -> Prediction:
+                return super().predict(x_t, t, given)._replace(spread=self.spread)
+
+        Point.spread = torch.full((n, 1), spread, dtype=torch.float64)
+        mixture = Mixture(torch.ones(1), torch.zeros(1, 1), 1e-12 * torch.ones(1, 1, 1))
+        field_of[spread] = Field(Point(mixture, known.SCHEDULES["vp"]), known.vectors(n, 1))
+    t, s = (torch.tensor(v, dtype=torch.float64) for v in (0.6, 0.5))
+    now, to = known.SCHEDULES["vp"](t), known.SCHEDULES["vp"](s)
+    beta = now.sigma**2 - (now.alpha / to.alpha) ** 2 * to.sigma**2
+    wanted = {0.0: beta * to.sigma**2 / now.sigma**2, 1.0: beta}
+    for spread, field in field_of.items():
+        step = Ancestral().step(field, State(torch.zeros(n, 1).double()), t, s, known.Doubles(3, n))
+        assert float(step.x.var()) == pytest.approx(float(wanted[spread]), rel=0.05)
+
+
+def test_langevin_settles_where_its_step_size_says() -> None:
+    """A variance S settles at S / (1 - e / 2S); the last denoising then shrinks it by alpha C / S."""
+    n, level, r = 4_000, 0.5, 0.3
+    mixture = Mixture(torch.ones(1), torch.tensor([[1.0, -0.5]]), torch.diag(torch.tensor([0.3, 1.0]))[None])
+    made = draw("rectified", Langevin(level, r), 301, mixture, n)
+    at = Rectified()(torch.tensor(level / (1 + level), dtype=torch.float64))
+    C = torch.tensor([0.3, 1.0], dtype=torch.float64)
+    S, e = at.alpha**2 * C + at.sigma**2, 2 * (r * at.sigma) ** 2
+    expected = (at.alpha * C / S) ** 2 * S / (1 - e / (2 * S))
+    assert (made.mean(0) - mixture.mean).abs().max() < 4.5 * (1 / n) ** 0.5
+    assert (made.var(0) / expected - 1).abs().max() < 4.5 * (2 / n) ** 0.5
+    assert expected[0] < 0.3 < S[0]  # the bias of the level is really tested
+
+
+def test_churn_forgets_the_noise_that_it_started_from() -> None:
+    plain, churned = (draw("edm", StochasticHeun(gamma), 80, n=500) for gamma in (0.0, 0.3))
+    again = draw("edm", Heun(), 80, n=500)
+    assert (plain - again).abs().mean() < 0.02
+    assert (churned - again).abs().mean() > 0.2
+
+
+class Counted(ExactDenoiser):
+    """Remembers when it was asked."""
+
+    def __init__(self, schedule: str) -> None:
+        super().__init__(known.MIXTURE, known.SCHEDULES[schedule])
+        self.asked: list[float] = []
+
+    def predict(self, x_t: Tensor, t: Tensor, given: Batch) -> Prediction:
+        self.asked.append(float(t[0]))
+        return super().predict(x_t, t, given)
+
+
+@pytest.mark.parametrize("schedule", ["rectified", "vp"])
 @pytest.mark.parametrize("calls", [1, 2, 3, 8, 15, 16])
-def test_a_budget_of_calls_is_spent_exactly(name: str, calls: int) -> None:
-    times: list[float] = []
-
-    def counted(x: Tensor, t: Tensor) -> Tensor:
-        times.append(float(t))
-        return torch.ones_like(x)
-
-    made = sample(counted, torch.zeros(1), calls, name)
-    assert len(times) == calls
-    assert max(times) == 1
-    assert made.item() == pytest.approx(-1, abs=1e-6)  # the steps add up to the whole path
+@pytest.mark.parametrize("name", [name for name in SAMPLERS if name != "jump"])
+def test_a_budget_of_calls_is_spent_exactly(name: str, calls: int, schedule: str) -> None:
+    denoiser = Counted(schedule)
+    made = sample(denoiser, known.vectors(3, 2), known.Doubles(1, 3), calls, name)
+    assert len(denoiser.asked) == calls
+    assert made.isfinite().all()
+    if name != "langevin":
+        assert denoiser.asked[0] == 1
+        assert (denoiser.asked[-1] == 1e-3) == (schedule == "vp" and calls > 1)  # what noise is left is removed
 
 
 @pytest.mark.parametrize("power", [1.0, 2.0, 3.0])
 def test_grids_go_from_noise_to_data(power: float) -> None:
-    grid = time_grid(7, power)
+    grid = time_grid(Span(0.0, 1.0), 7, power)
     assert (grid[0], grid[-1]) == (1, 0)
     assert (grid.diff() < 0).all()
-    made = sample(gaussian.velocity, NOISE[:50], 400, "heun", power)
-    torch.testing.assert_close(made, gaussian.flow(NOISE[:50]), rtol=0, atol=5e-3)
+    made = draw("rectified", Heun(power), 200, known.GAUSSIAN)
+    assert_moments(made, known.GAUSSIAN, 0.01)
+
+
+def samplers() -> Iterator[tuple[str, Sampler]]:
+    for name in SAMPLERS:
+        if name != "jump":
+            yield name, make_sampler(name)
+    yield "two corrections", PredictorCorrector(2)
+
+
+@pytest.mark.parametrize(("name", "sampler"), samplers())
+def test_padding_is_zero_and_never_matters(name: str, sampler: Sampler) -> None:
+    given = known.sets()
+    assert given.mask is not None
+    denoiser = Denoiser(known.Mixes(), Rectified())
+
+    class Spoilt(RowRng):
+        def normal(self, *shape: int) -> Tensor:
+            drawn = super().normal(*shape)
+            return torch.where(given.mask[..., None], drawn, torch.nan)
+
+    clean, spoilt = (sample(denoiser, given, rng((1,), 2), 6, sampler) for rng in (RowRng, Spoilt))
+    assert torch.equal(clean, spoilt), name
+    assert not clean[~given.mask].any()
 
 
 def test_impossible_requests_are_refused() -> None:
+    denoiser, given, rng = ExactDenoiser(known.MIXTURE, Rectified()), known.vectors(3, 2), known.Doubles(1, 3)
     with pytest.raises(InputError, match="'rk45' is unknown; choose one of euler, heun, midpoint"):
-        sample(gaussian.velocity, NOISE, 4, "rk45")
-    with pytest.raises(InputError, match="at least one network call"):
-        sample(gaussian.velocity, NOISE, 0)
+        sample(denoiser, given, rng, 4, "rk45")
+    with pytest.raises(InputError, match="--calls 0 is too few"):
+        sample(denoiser, given, rng, 0)
+    with pytest.raises(InputError, match="'jump' needs a model distilled"):
+        sample(denoiser, given, rng, 1, "jump")

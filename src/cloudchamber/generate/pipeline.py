@@ -252,7 +252,8 @@ class Pipeline:
                 return _Species(*(t[:, :longest] for t in (kinds, masses, mass_scores, mask)))
             tally.species_draws += len(rows)
             chosen = rng.select(rows)
-            drawn = stage.sample(context[rows].to(self.device), chosen)
+            conditions = Batch(torch.zeros(len(rows), 0), torch.ones(len(rows)), context=context[rows])
+            drawn = stage.sample(conditions.to(self.device), chosen)
             drawn_kinds, drawn_mask = drawn.kinds.cpu(), drawn.mask.cpu()
             length = drawn_kinds.shape[1]
             drawn_scores = chosen.normal(size)[:, :length].cpu()

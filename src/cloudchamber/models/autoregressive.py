@@ -92,13 +92,15 @@ class MultisetModel(nn.Module):
         return log_p.masked_fill(~steps, 0.0).sum(1)
 
     @torch.no_grad()
-    def sample(self, context: Tensor, rng: Rng) -> Sequences:
+    def sample(self, given: Batch, rng: Rng) -> Sequences:
         """New multisets.
 
         Args:
-            context: shape (B, C).
+            given: its context (B, C) is used.
             rng: random stream; one uniform number a step.
         """
+        context = given.context
+        assert context is not None
         draws = rng.uniform(self.longest + 1)
         kinds = torch.full((len(context), self.longest + 1), self.end, device=context.device)
         rows = torch.arange(len(context), device=context.device)

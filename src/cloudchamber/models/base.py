@@ -16,7 +16,7 @@ from cloudchamber.tensors.rng import Rng
 __all__ = ["Samplable", "Scorable", "Trainable"]
 
 InRows_contra = TypeVar("InRows_contra", bound=Rows, contravariant=True)
-OutRows_co = TypeVar("OutRows_co", bound=Rows, covariant=True)
+Out_co = TypeVar("Out_co", covariant=True)
 
 
 class Trainable(Protocol[InRows_contra]):
@@ -72,14 +72,15 @@ class Trainable(Protocol[InRows_contra]):
         ...
 
 
-class Samplable(Protocol[OutRows_co]):
-    """A model that draws rows."""
+class Samplable(Protocol[InRows_contra, Out_co]):
+    """A model that draws what it has learnt."""
 
-    def sample(self, rng: Rng) -> OutRows_co:
-        """Draw one row for each row of the random stream.
+    def sample(self, given: InRows_contra, rng: Rng) -> Out_co:
+        """Draw once for each row of the conditions.
 
         Args:
-            rng: the random numbers of the rows.
+            given: conditions; values that are drawn only give the shape.
+            rng: the random numbers of these rows.
         """
         ...
 

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Fourier"]
+__all__ = ["Fourier", "widened"]
 
 
 class Fourier(nn.Module):
@@ -40,3 +40,21 @@ class Fourier(nn.Module):
         """
         angles = (x[..., None] * self.frequencies).flatten(-2)
         return torch.cat([x, angles.sin(), angles.cos()], dim=-1)
+
+
+def widened(columns: Tensor, more: int) -> Tensor:
+    """Weights of the features of some numbers, made those of more numbers, the new ones without effect.
+
+    Args:
+        columns: weights of the `Fourier` features of one number, shape (out, 1 + 2 K).
+        more: numbers to add.
+
+    Returns:
+        Shape (out, (1 + more) (1 + 2 K)).
+
+    >>> widened(torch.ones(1, 3), 1).tolist()
+    [[1.0, 0.0, 1.0, 0.0, 1.0, 0.0]]
+    """
+    frequencies = columns.shape[1] // 2
+    blocks = torch.split(columns, [1, frequencies, frequencies], dim=1)
+    return torch.cat([torch.cat([b, b.new_zeros(len(b), more * b.shape[1])], dim=1) for b in blocks], dim=1)

@@ -1,12 +1,13 @@
 """Transformers: over sets with real masking, and over sequences with a cache."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cloudchamber.nets.embed import Fourier
+from cloudchamber.nets.embed import Fourier, widened
 from cloudchamber.nets.layers import ModulatedBlock, mask_bias, mlp
 from cloudchamber.tensors.batch import Batch
 
@@ -25,6 +26,8 @@ class SetTransformer(nn.Module):
         depth: blocks.
         heads: attention heads.
         expansion: hidden width of the feed-forward parts in units of the width.
+        outputs: size of the output for each element; F by default.
+        times: numbers that say where on the path x is.
     """
 
     def __init__(
@@ -38,17 +41,19 @@ class SetTransformer(nn.Module):
         depth: int = 5,
         heads: int = 4,
         expansion: int = 4,
+        outputs: int | None = None,
+        times: int = 1,
     ) -> None:
         super().__init__()
         self.heads = heads
         self.embed = Fourier(features, frequencies=4, lowest=0.5, highest=4.0)
-        self.time = Fourier(1, frequencies=16, lowest=0.5, highest=60.0)
+        self.time = Fourier(times, frequencies=16, lowest=0.5, highest=60.0)
         self.inputs = nn.Linear(self.embed.out_features + token_context, width)
         self.kinds = nn.Embedding(tokens, width)
         self.condition = mlp(self.time.out_features + context, width, width)
         self.blocks = nn.ModuleList(ModulatedBlock(width, heads, expansion) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
-        self.outputs = nn.Linear(width, features)
+        self.outputs = nn.Linear(width, outputs or features)
         nn.init.zeros_(self.outputs.weight)
         nn.init.zeros_(self.outputs.bias)
 
@@ -57,7 +62,7 @@ class SetTransformer(nn.Module):
 
         Args:
             x: shape (B, N, F).
-            t: shape (B,).
+            t: shape (B,), or (B, times).
             given: `context` (B, C), `mask` (B, N), `tokens` (B, N) and `token_context` (B, N, D).
         """
         assert given.mask is not None
@@ -66,12 +71,23 @@ class SetTransformer(nn.Module):
         mask = given.mask[..., None]
         values = [self.embed(x)] + ([] if given.token_context is None else [given.token_context])
         h = self.inputs(torch.cat(values, dim=-1) * mask) + self.kinds(given.tokens)
-        condition = functional.silu(self.condition(torch.cat([self.time(t[:, None]), given.context], dim=-1)))
+        time = self.time(t.reshape(len(x), -1))
+        condition = functional.silu(self.condition(torch.cat([time, given.context], dim=-1)))
         bias = mask_bias(given.mask, self.heads)
         for block in self.blocks:
             h = block(h, condition, bias)
         out: Tensor = self.outputs(self.norm(h)) * mask
         return out
+
+    def adopt(self, weights: Mapping[str, Tensor]) -> None:
+        """Take over the weights of the same network with one time; the other times have no effect at first.
+
+        Args:
+            weights: its state.
+        """
+        first, old = weights["condition.0.weight"], 1 + 2 * len(self.time.frequencies)
+        grown = torch.cat([widened(first[:, :old], self.time.out_features // old - 1), first[:, old:]], dim=1)
+        self.load_state_dict({**weights, "condition.0.weight": grown})
 
 
 class Cache(NamedTuple):

@@ -1,138 +1,93 @@
-r"""Solvers of the probability-flow equation dx/dt = velocity(x, t), from noise (t = 1) to data (t = 0).
+r"""From noise to data with a budget of network calls.
 
-Each solver makes one step from t to s < t and says how many network calls the step costs. A budget of calls is
-turned into steps on a grid of times; what remains after second-order steps is spent on a last Euler step.
+A sampler is chosen by name. Its steps divide the span of the path; calls that remain after steps of several calls are
+spent on last Euler steps, and where the path ends with noise left over (sigma > 0) the last call replaces the state by
+the data predicted from it (arXiv:2011.13456, App. G).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from cloudchamber.errors import InputError
+from cloudchamber.process.average import Jump
+from cloudchamber.process.denoise import Denoiser
+from cloudchamber.process.ode import DDIM, RK4, DPMSolver, Euler, Heun, Midpoint
+from cloudchamber.process.sde import Ancestral, EulerMaruyama, Langevin, PredictorCorrector, StochasticHeun
+from cloudchamber.process.step import Field, Sampler, State
+from cloudchamber.tensors.batch import Batch
+from cloudchamber.tensors.rng import Rng
 
-__all__ = ["SAMPLERS", "Euler", "Heun", "Midpoint", "Sampler", "sample", "time_grid"]
+__all__ = ["SAMPLERS", "make_sampler", "sample"]
 
-Velocity = Callable[[Tensor, Tensor], Tensor]
-
-
-class Sampler(Protocol):
-    """One step of a solver."""
-
-    calls: int
-    """Network calls of a step."""
-
-    def step(self, velocity: Velocity, x_t: Tensor, t: Tensor, s: Tensor) -> Tensor:
-        """X at the time s from x at the time t."""
-        ...
-
-
-class Euler:
-    """First order, one call."""
-
-    calls = 1
-
-    def step(self, velocity: Velocity, x_t: Tensor, t: Tensor, s: Tensor) -> Tensor:
-        """x_s = x_t + (s - t) v(x_t, t).
-
-        Args:
-            velocity: (x, t) -> dx/dt.
-            x_t: state at t.
-            t: scalar time.
-            s: scalar time of the result.
-        """
-        return x_t + (s - t) * velocity(x_t, t)
-
-
-class Heun:
-    """Second order, two calls: the trapezoid of the velocities at both ends."""
-
-    calls = 2
-
-    def step(self, velocity: Velocity, x_t: Tensor, t: Tensor, s: Tensor) -> Tensor:
-        """x_s = x_t + (s - t) (v(x_t, t) + v(x', s)) / 2 with x' the Euler step.
-
-        Args:
-            velocity: (x, t) -> dx/dt.
-            x_t: state at t.
-            t: scalar time.
-            s: scalar time of the result.
-        """
-        first = velocity(x_t, t)
-        return x_t + (s - t) * (first + velocity(x_t + (s - t) * first, s)) / 2
-
-
-class Midpoint:
-    """Second order, two calls: the velocity halfway."""
-
-    calls = 2
-
-    def step(self, velocity: Velocity, x_t: Tensor, t: Tensor, s: Tensor) -> Tensor:
-        """x_s = x_t + (s - t) v(x_t + (s - t) v(x_t, t) / 2, (t + s) / 2).
-
-        Args:
-            velocity: (x, t) -> dx/dt.
-            x_t: state at t.
-            t: scalar time.
-            s: scalar time of the result.
-        """
-        middle = x_t + (s - t) / 2 * velocity(x_t, t)
-        return x_t + (s - t) * velocity(middle, (t + s) / 2)
-
-
-SAMPLERS: dict[str, Sampler] = {"euler": Euler(), "heun": Heun(), "midpoint": Midpoint()}
+SAMPLERS: Mapping[str, Callable[[], Sampler]] = {
+    "euler": Euler,
+    "heun": Heun,
+    "midpoint": Midpoint,
+    "rk4": RK4,
+    "ddim": DDIM,
+    "dpm++2m": DPMSolver,
+    "ancestral": Ancestral,
+    "euler-maruyama": EulerMaruyama,
+    "stochastic-heun": StochasticHeun,
+    "predictor-corrector": PredictorCorrector,
+    "langevin": Langevin,
+    "jump": Jump,
+}
 
 
 class _Step(NamedTuple):
-    solver: Sampler
+    sampler: Sampler
     t: Tensor
     s: Tensor
 
 
-def time_grid(steps: int, power: float = 1.0) -> Tensor:
-    """Times from 1 to 0, shape (steps + 1,).
+def make_sampler(name: str) -> Sampler:
+    """A sampler with its default settings.
 
     Args:
-        steps: number of steps.
-        power: 1 for a uniform grid; larger puts more steps near the data.
+        name: a name in `SAMPLERS`.
 
-    >>> time_grid(2).tolist()
-    [1.0, 0.5, 0.0]
+    Raises:
+        InputError: if there is none of this name.
     """
-    return torch.linspace(1, 0, steps + 1, dtype=torch.float64).pow(power).float()
+    if name not in SAMPLERS:
+        raise InputError(f"the sampler '{name}' is unknown; choose one of {', '.join(SAMPLERS)}.")
+    return SAMPLERS[name]()
 
 
-def sample(velocity: Velocity, noise: Tensor, calls: int, sampler: str = "heun", power: float = 1.0) -> Tensor:
+def sample(denoiser: Denoiser, given: Batch, rng: Rng, calls: int, sampler: str | Sampler = "heun") -> Tensor:
     """Data from noise with a budget of network calls.
 
     Args:
-        velocity: (x, t) -> dx/dt with a scalar time.
-        noise: unit normal numbers, shape (B, ...).
+        denoiser: what to follow.
+        given: conditions; its x only gives the shape.
+        rng: random stream.
         calls: network calls to spend, all of them.
-        sampler: a name in `SAMPLERS`.
-        power: see `time_grid`.
+        sampler: a name in `SAMPLERS`, or a sampler.
+
+    Returns:
+        Shape (B, ...), zero on padding.
 
     Raises:
-        InputError: if the sampler is unknown or the calls do not suffice for one step.
-
-    >>> sample(lambda x, t: x, torch.ones(1), calls=1, sampler="euler").item()
-    0.0
+        InputError: if the sampler is unknown or the calls do not suffice.
     """
-    x = noise
-    for solver, t, s in _plan(calls, sampler, power):
-        x = solver.step(velocity, x, t.to(x.device), s.to(x.device))
-    return x
+    if calls < denoiser.calls:
+        raise InputError(f"--calls {calls} is too few: a sample needs at least {denoiser.calls}.")
+    field = Field(denoiser, given)
+    solver = make_sampler(sampler) if isinstance(sampler, str) else sampler
+    left_over = bool(field.schedule(solver.times(field, 1)[-1]).sigma > 0)
+    steps = list(_plan(solver, field, calls // denoiser.calls - left_over))
+    start = steps[0].t if steps else solver.times(field, 1)[0]
+    state = State(field.schedule(start).sigma * field.noise(rng, given.x))
+    for step in steps:
+        state = step.sampler.step(field, state, step.t, step.s, rng)
+    return field.real(field.predict(state.x, steps[-1].s if steps else start).x) if left_over else state.x
 
 
-def _plan(calls: int, sampler: str, power: float) -> Iterator[_Step]:
-    if sampler not in SAMPLERS:
-        raise InputError(f"the sampler '{sampler}' is unknown; choose one of {', '.join(SAMPLERS)}.")
-    if calls < 1:
-        raise InputError(f"--calls {calls} is too few: a sample needs at least one network call.")
-    solver = SAMPLERS[sampler]
+def _plan(solver: Sampler, field: Field, calls: int) -> Iterator[_Step]:
     full, rest = divmod(calls, solver.calls)
-    times = time_grid(full + rest, power)
-    for number, (t, s) in enumerate(pairwise(times)):
-        yield _Step(solver if number < full else SAMPLERS["euler"], t, s)
+    for number, (t, s) in enumerate(pairwise(solver.times(field, full + rest))):
+        yield _Step(solver if number < full else Euler(), t, s)

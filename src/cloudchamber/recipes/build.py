@@ -1,6 +1,7 @@
 """From a preset and a fitted representation to a model."""
 
 import torch
+from torch import nn
 
 from cloudchamber.events import Level
 from cloudchamber.models.autoregressive import MultisetModel
@@ -9,7 +10,8 @@ from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.nets.mlp import VectorNet
 from cloudchamber.nets.transformer import SetTransformer
 from cloudchamber.physics.pdg import quantum_table
-from cloudchamber.recipes.config import Preset
+from cloudchamber.recipes.config import Preset, Process
+from cloudchamber.recipes.process import make_denoiser, make_objective, net_outputs, net_times
 from cloudchamber.represent.cloud import CloudRepresentation
 
 __all__ = ["build_model", "conserved_columns"]
@@ -41,23 +43,34 @@ def build_model(preset: Preset, representation: CloudRepresentation) -> Cascade:
     total = torch.from_numpy(quantum_table([_PROTON])[0, list(columns)])
     context, features = representation.CONTEXT, 3
     electron, species, cloud = preset.electron, preset.species, preset.cloud
+    size = representation.electron.SIZE
+    electron_net = VectorNet(
+        size,
+        width=electron.width,
+        depth=electron.depth,
+        outputs=net_outputs(electron.process, size),
+        times=net_times(electron.process),
+    )
+    cloud_net = SetTransformer(
+        features,
+        len(representation.species),
+        context,
+        token_context=1,
+        width=cloud.width,
+        depth=cloud.depth,
+        heads=cloud.heads,
+        expansion=cloud.expansion,
+        outputs=net_outputs(cloud.process, features),
+        times=net_times(cloud.process),
+    )
     return Cascade(
         {
-            "electron": Diffusion(
-                VectorNet(representation.electron.SIZE, width=electron.width, depth=electron.depth), electron.repeats
-            ),
+            "electron": _diffusion(electron.process, electron_net, electron.repeats),
             "species": MultisetModel(charges, total, context - 1, width=species.width, depth=species.depth),
-            "cloud": Diffusion(
-                SetTransformer(
-                    features,
-                    len(representation.species),
-                    context,
-                    token_context=1,
-                    width=cloud.width,
-                    depth=cloud.depth,
-                    heads=cloud.heads,
-                    expansion=cloud.expansion,
-                )
-            ),
+            "cloud": _diffusion(cloud.process, cloud_net),
         }
     )
+
+
+def _diffusion(process: Process, net: nn.Module, repeats: int = 1) -> Diffusion:
+    return Diffusion(make_denoiser(process, net), make_objective(process), repeats)

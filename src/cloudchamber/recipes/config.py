@@ -9,24 +9,42 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cloudchamber.errors import InputError
 from cloudchamber.events import Level
 
-__all__ = ["Preset", "load_preset", "preset_names"]
+__all__ = ["Preset", "Process", "load_preset", "preset_names"]
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class Process(_Section):
+    """How noise becomes data in a diffusion stage: a choice of parts of `cloudchamber.process`."""
+
+    kind: Literal["denoiser", "variance", "average"] = "denoiser"
+    schedule: Literal["rectified", "cosine", "vp", "sub-vp", "ve", "edm", "ddpm-linear", "ddpm-cosine"] = "rectified"
+    target: Literal["eps", "x", "v", "velocity", "edm"] = "velocity"
+    times: Literal["uniform", "logit-normal", "log-normal"] = "logit-normal"
+    weight: Literal["simple", "likelihood", "edm"] = "simple"
+    steps: int = Field(default=1000, ge=21, le=10_000, description="of the discrete schedules")
+
+    @model_validator(mode="after")
+    def _variance_is_discrete(self) -> "Process":
+        if self.kind == "variance" and not self.schedule.startswith("ddpm"):
+            raise ValueError("a learnt variance needs a schedule ddpm-linear or ddpm-cosine")
+        return self
+
+
 class ElectronStage(_Section):
-    """The flow-matching model of the scattered electron."""
+    """The diffusion model of the scattered electron."""
 
     width: int = Field(default=128, ge=8, le=4096)
     depth: int = Field(default=3, ge=1, le=64)
     repeats: int = Field(default=4, ge=1, le=64)
+    process: Process = Process()
 
 
 class SpeciesStage(_Section):
@@ -37,12 +55,13 @@ class SpeciesStage(_Section):
 
 
 class CloudStage(_Section):
-    """The flow-matching model of the particles' momenta."""
+    """The diffusion model of the particles' momenta."""
 
     width: int = Field(default=128, ge=8, le=4096, multiple_of=4)
     depth: int = Field(default=5, ge=1, le=64)
     heads: int = Field(default=4, ge=1, le=64)
     expansion: int = Field(default=4, ge=1, le=16)
+    process: Process = Process()
 
 
 class Training(_Section):

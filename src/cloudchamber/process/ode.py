@@ -1,0 +1,143 @@
+r"""Deterministic samplers: solvers of the probability-flow equation (arXiv:2011.13456, Eq. 13).
+
+    dx/dt = velocity(x, t) = d_alpha x^ + d_sigma eps^ .
+
+Euler, Heun, Midpoint and RK4 solve it in t. The change of variables u = x / alpha, r = sigma / alpha turns it into
+du/dr = eps^, whose Euler step is DDIM (arXiv:2010.02502, Eq. 14); with lambda = -ln r, DPM-Solver++(2M)
+(arXiv:2211.01095, Algorithm 2) extrapolates the predicted data linearly in lambda.
+"""
+
+import torch
+from torch import Tensor
+
+from cloudchamber.process.step import Field, Grid, Memory, State, ddim
+from cloudchamber.tensors.rng import Rng
+
+__all__ = ["DDIM", "RK4", "DPMSolver", "Euler", "Heun", "Midpoint"]
+
+
+class Euler(Grid):
+    """First order, one call."""
+
+    calls = 1
+
+    def step(self, field: Field, state: State, t: Tensor, s: Tensor, rng: Rng) -> State:
+        """x_s = x_t + (s - t) v(x_t, t).
+
+        Args:
+            field: what to follow.
+            state: at t.
+            t: present time.
+            s: next time.
+            rng: not used.
+        """
+        return State(state.x + (s - t) * field.velocity(state.x, t))
+
+
+class Heun(Grid):
+    """Second order, two calls: the trapezoid of the velocities at both ends."""
+
+    calls = 2
+
+    def step(self, field: Field, state: State, t: Tensor, s: Tensor, rng: Rng) -> State:
+        """x_s = x_t + (s - t) (v(x_t, t) + v(x', s)) / 2 with x' the Euler step.
+
+        Args:
+            field: what to follow.
+            state: at t.
+            t: present time.
+            s: next time.
+            rng: not used.
+        """
+        x, h = state.x, s - t
+        first = field.velocity(x, t)
+        return State(x + h * (first + field.velocity(x + h * first, s)) / 2)
+
+
+class Midpoint(Grid):
+    """Second order, two calls: the velocity halfway."""
+
+    calls = 2
+
+    def step(self, field: Field, state: State, t: Tensor, s: Tensor, rng: Rng) -> State:
+        """x_s = x_t + (s - t) v(x_t + (s - t) v(x_t, t) / 2, (t + s) / 2).
+
+        Args:
+            field: what to follow.
+            state: at t.
+            t: present time.
+            s: next time.
+            rng: not used.
+        """
+        x, h = state.x, s - t
+        return State(x + h * field.velocity(x + h / 2 * field.velocity(x, t), (t + s) / 2))
+
+
+class RK4(Grid):
+    """Fourth order, four calls: the classical Runge-Kutta method."""
+
+    calls = 4
+
+    def step(self, field: Field, state: State, t: Tensor, s: Tensor, rng: Rng) -> State:
+        """x_s = x_t + (s - t) (k1 + 2 k2 + 2 k3 + k4) / 6.
+
+        Args:
+            field: what to follow.
+            state: at t.
+            t: present time.
+            s: next time.
+            rng: not used.
+        """
+        x, h, middle = state.x, s - t, (t + s) / 2
+        k1 = field.velocity(x, t)
+        k2 = field.velocity(x + h / 2 * k1, middle)
+        k3 = field.velocity(x + h / 2 * k2, middle)
+        k4 = field.velocity(x + h * k3, s)
+        return State(x + h * (k1 + 2 * k2 + 2 * k3 + k4) / 6)
+
+
+class DDIM(Grid):
+    """First order, one call: the Euler step of x / alpha in sigma / alpha."""
+
+    calls = 1
+
+    def step(self, field: Field, state: State, t: Tensor, s: Tensor, rng: Rng) -> State:
+        """x_s = alpha_s x^ + sigma_s eps^.
+
+        Args:
+            field: what to follow.
+            state: at t.
+            t: present time.
+            s: next time.
+            rng: not used.
+        """
+        return State(ddim(field.predict(state.x, t), field.schedule(s)))
+
+
+class DPMSolver(Grid):
+    """DPM-Solver++(2M): second order, one call; first order at the ends of the path where lambda is infinite."""
+
+    calls = 1
+
+    def step(self, field: Field, state: State, t: Tensor, s: Tensor, rng: Rng) -> State:
+        """x_s = (sigma_s / sigma_t) x_t - alpha_s (exp(-h) - 1) D, with h = lambda_s - lambda_t.
+
+        D = x^_t + (x^_t - x^_p) h / (2 h_p) where x^_p was predicted at the time p, h_p = lambda_t - lambda_p earlier.
+
+        Args:
+            field: what to follow.
+            state: at t, with the prediction of the last step.
+            t: present time.
+            s: next time.
+            rng: not used.
+        """
+        now, to = field.schedule(t), field.schedule(s)
+        x = field.real(field.predict(state.x, t).x)
+        data = x
+        if state.memory is not None:
+            before = field.schedule(state.memory.t)
+            slope = (now.ratio / to.ratio).log() / (2 * (before.ratio / now.ratio).log())
+            if torch.isfinite(slope):
+                data = x + slope * (x - state.memory.x)
+        fraction = to.sigma / now.sigma
+        return State(fraction * state.x + (to.alpha - fraction * now.alpha) * data, Memory(x, t))

@@ -1,0 +1,73 @@
+"""From the name of each part to a denoiser and its objective."""
+
+from collections.abc import Callable, Mapping
+
+from torch import nn
+
+from cloudchamber.process.average import AverageVelocity, MeanFlow
+from cloudchamber.process.denoise import TARGETS, Denoiser, EDMTarget, Scaled, VarianceDenoiser
+from cloudchamber.process.objective import TIMES, WEIGHTS, Objective, Regression
+from cloudchamber.process.schedule import EDM, VE, VP, CosineLogSNR, Discrete, Rectified, Schedule, SubVP
+from cloudchamber.process.variational import Hybrid, LossSecondMoment
+from cloudchamber.recipes.config import Process
+
+__all__ = ["SCHEDULES", "make_denoiser", "make_objective", "net_outputs", "net_times"]
+
+SCHEDULES: Mapping[str, Callable[[int], Schedule]] = {
+    "rectified": lambda _: Rectified(),
+    "cosine": lambda _: CosineLogSNR(),
+    "vp": lambda _: VP(),
+    "sub-vp": lambda _: SubVP(),
+    "ve": lambda _: VE(),
+    "edm": lambda _: EDM(),
+    "ddpm-linear": Discrete.linear,
+    "ddpm-cosine": Discrete.cosine,
+}
+
+
+def make_denoiser(process: Process, net: nn.Module) -> Denoiser:
+    """A denoiser around a network.
+
+    Args:
+        process: names of the parts.
+        net: with as many times and outputs as `net_times` and `net_outputs` say.
+    """
+    schedule = SCHEDULES[process.schedule](process.steps)
+    if process.schedule in ("ve", "edm"):
+        net = Scaled(net, schedule)
+    if process.kind == "average":
+        return AverageVelocity(net, schedule)
+    target = EDMTarget() if process.target == "edm" else TARGETS[process.target]
+    return (VarianceDenoiser if process.kind == "variance" else Denoiser)(net, schedule, target)
+
+
+def make_objective(process: Process) -> Objective:
+    """What the denoiser is trained on.
+
+    Args:
+        process: names of the parts.
+    """
+    if process.kind == "average":
+        return MeanFlow(times=TIMES[process.times])
+    if process.kind == "variance":
+        return Hybrid(LossSecondMoment(process.steps))
+    return Regression(TIMES[process.times], WEIGHTS[process.weight])
+
+
+def net_times(process: Process) -> int:
+    """Times that the network is given.
+
+    Args:
+        process: names of the parts.
+    """
+    return 2 if process.kind == "average" else 1
+
+
+def net_outputs(process: Process, features: int) -> int:
+    """Numbers that the network gives.
+
+    Args:
+        process: names of the parts.
+        features: numbers of the data.
+    """
+    return 2 * features if process.kind == "variance" else features

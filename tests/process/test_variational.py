@@ -1,0 +1,132 @@
+"""The variational bound against closed forms, and the draw of steps against its law."""
+
+import known
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.distributions import Normal, kl_divergence
+
+from cloudchamber.process.denoise import Prediction, VarianceDenoiser
+from cloudchamber.process.exact import ExactDenoiser
+from cloudchamber.process.objective import noised
+from cloudchamber.process.schedule import Discrete
+from cloudchamber.process.transition import gaussian_kl, transition
+from cloudchamber.process.variational import Hybrid, LossSecondMoment, UniformSteps, bound_term
+from cloudchamber.tensors.batch import Batch
+from cloudchamber.tensors.rng import RowRng
+
+T = 50
+SCHEDULE = Discrete.cosine(T)
+
+
+def ddpm(k: int) -> tuple[float, float, float, float]:
+    """beta, alpha-bar, alpha-bar before, beta~ of step k, from the betas alone (arXiv:2006.11239, Eqs. 4-7)."""
+    angles = SCHEDULE.angles.numpy()
+    bar = np.cos(angles) ** 2
+    beta = 1 - bar[k] / bar[k - 1]
+    return beta, bar[k], bar[k - 1], beta * (1 - bar[k - 1]) / (1 - bar[k])
+
+
+@pytest.mark.parametrize("k", [1, 2, 17, T])
+def test_transitions_are_those_of_the_ddpm(k: int) -> None:
+    beta, bar, before, posterior = ddpm(k)
+    step = transition(*(SCHEDULE(torch.tensor(j / T, dtype=torch.float64)) for j in (k, k - 1)))
+    assert float(step.forward) == pytest.approx(beta, rel=1e-6)
+    assert float(step.backward) == pytest.approx(posterior, rel=1e-6, abs=1e-12)
+    x, x_t = torch.tensor(0.7).double(), torch.tensor(-0.3).double()
+    eps = (x_t - np.sqrt(bar) * x) / np.sqrt(1 - bar)
+    mean = np.sqrt(before) * beta / (1 - bar) * 0.7 + np.sqrt(1 - beta) * (1 - before) / (1 - bar) * -0.3
+    assert float(step.mean(Prediction(x, eps))) == pytest.approx(mean, rel=1e-6)
+
+
+def test_the_divergence_of_normals_is_that_of_torch() -> None:
+    means, logs = torch.randn(2, 20), torch.randn(2, 20)
+    expected = kl_divergence(*(Normal(m, (log / 2).exp()) for m, log in zip(means, logs, strict=True)))
+    torch.testing.assert_close(gaussian_kl(means[0], logs[0], means[1], logs[1]), expected)
+
+
+@pytest.mark.parametrize("k", [1, 2, 20, T])
+def test_terms_of_the_bound_are_closed_form_divergences(k: int) -> None:
+    beta, bar, before, posterior = ddpm(k)
+    rng = torch.Generator().manual_seed(k)
+    x, x_hat, eps, spread = (torch.randn(6, 2, generator=rng, dtype=torch.float64) for _ in range(4))
+    spread = spread.sigmoid()
+    batch = Batch(x, torch.ones(6))
+    given = noised(SCHEDULE, batch, torch.full((6,), k / T, dtype=torch.float64), eps)
+    guess = Prediction(x_hat, (given.x_t - np.sqrt(bar) * x_hat) / np.sqrt(1 - bar), spread)
+    least = max(posterior, ddpm(2)[3])
+    deviation = (np.log(beta) * spread + np.log(least) * (1 - spread)).div(2).exp()
+
+    def posterior_mean(data: Tensor) -> Tensor:
+        return (
+            np.sqrt(before) * beta / (1 - bar) * data + np.sqrt(1 - beta) * (1 - before) / (1 - bar) * given.x_t
+        )
+
+    model = Normal(posterior_mean(x_hat), deviation)
+    if k == 1:
+        expected = -model.log_prob(x)
+    else:
+        expected = kl_divergence(Normal(posterior_mean(x), np.sqrt(posterior)), model)
+    torch.testing.assert_close(bound_term(SCHEDULE, given, batch, guess), expected.sum(1), rtol=1e-6, atol=1e-8)
+
+
+def test_the_bound_holds_for_a_gaussian() -> None:
+    """Summed over all steps, with the prior's term, it lies above minus the log-likelihood, and not far above."""
+    n, schedule = 4_000, Discrete.cosine(200)
+    data = known.GAUSSIAN.sample(n, torch.Generator().manual_seed(1))
+    exact, batch = ExactDenoiser(known.GAUSSIAN, schedule), Batch(data, torch.ones(n))
+    total = torch.zeros(n, dtype=torch.float64)
+    for k in range(1, 201):
+        noise = torch.randn(n, 3, generator=torch.Generator().manual_seed(k), dtype=torch.float64)
+        given = noised(schedule, batch, torch.full((n,), k / 200, dtype=torch.float64), noise)
+        total += bound_term(schedule, given, batch, exact.predict(given.x_t, given.t, batch))
+    likelihood = float(-known.GAUSSIAN.log_prob(data).mean())
+    assert likelihood < float(total.mean()) < likelihood + 0.25
+
+
+def test_the_spread_is_trained_by_the_bound_alone() -> None:
+    class Both(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.output, self.spread = (torch.nn.Parameter(torch.zeros(2)) for _ in range(2))
+
+        def forward(self, x: Tensor, t: Tensor, given: Batch) -> Tensor:
+            return torch.cat([self.output.expand_as(x), self.spread.expand_as(x)], -1)
+
+    batch = Batch(torch.randn(64, 2), torch.ones(64))
+    gradients = []
+    for share in (0.0, 1e-3):
+        net = Both()
+        losses = Hybrid(UniformSteps(T), share)(VarianceDenoiser(net, SCHEDULE, "eps"), batch, RowRng((1,), 64))
+        losses.sum().backward()
+        gradients.append((net.output.grad, net.spread.grad))
+    torch.testing.assert_close(gradients[0][0], gradients[1][0])
+    assert not gradients[0][1].any()
+    assert gradients[1][1].all()
+
+
+def test_steps_are_drawn_by_the_size_of_their_losses_and_weighted_back() -> None:
+    draw, n = LossSecondMoment(4, memory=3), 40_000
+    first = draw.draw(RowRng((1,), n))
+    assert torch.bincount(first.number, minlength=5)[1:].tolist() == pytest.approx([n / 4] * 4, rel=0.05)
+    assert torch.equal(first.weight, torch.ones(n))
+    sizes = torch.tensor([1.0, 2.0, 4.0, 8.0])
+    for _ in range(3):
+        draw.observe(torch.tensor([1, 2, 3, 4]), sizes)
+    steps = draw.draw(RowRng((2,), n))
+    share = torch.bincount(steps.number, minlength=5)[1:] / n
+    assert share.tolist() == pytest.approx((sizes / 15).tolist(), rel=0.05, abs=2e-3)
+    unbiased = (steps.weight * sizes[steps.number - 1]).mean()
+    assert float(unbiased) == pytest.approx(float(sizes.mean()), rel=0.01)
+
+
+def test_only_training_teaches_the_draw() -> None:
+    draw = LossSecondMoment(T)
+    objective = Hybrid(draw)
+    net = known.Knows(lambda x, t: torch.cat([x, x], -1))
+    batch = Batch(torch.randn(32, 2), torch.ones(32))
+    objective.eval()(VarianceDenoiser(net, SCHEDULE, "eps"), batch, RowRng((1,), 32))
+    assert int(draw.seen.sum()) == 0
+    objective.train()(VarianceDenoiser(net, SCHEDULE, "eps"), batch, RowRng((1,), 32))
+    assert int(draw.seen.sum()) == 32
