@@ -14,7 +14,10 @@ from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.nets.mlp import VectorNet
 from cloudchamber.nets.transformer import SetTransformer
 from cloudchamber.physics.pdg import quantum_table
+from cloudchamber.process.denoise import Denoiser
+from cloudchamber.process.schedule import Rectified
 from cloudchamber.represent.cloud import CloudRepresentation
+from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import Rng
 
 PRIMARY_COLUMNS = (2, 3, 4, 5, 6, 7, 8, 9)
@@ -33,7 +36,7 @@ class SpeciesOfSample(MultisetModel):
         self.lists = [list_.sort().values for list_ in torch.from_numpy(index).split(counts.tolist())]
         self.spoilt, self.called = list(spoilt), 0
 
-    def sample(self, context: Tensor, rng: Rng) -> Sequences:
+    def sample(self, given: Batch, rng: Rng) -> Sequences:
         chosen = (rng.uniform() * len(self.lists)).long().tolist()
         lists = [self.lists[number] for number in chosen]
         whole = torch.ones(len(lists), dtype=torch.bool)
@@ -63,9 +66,9 @@ class Mixing(nn.Module):
 def toy_cascade(representation: CloudRepresentation, sample: Events, spoilt: tuple[int, ...] = ()) -> Cascade:
     with torch.random.fork_rng():
         stages = {
-            "electron": Diffusion(_Still()),
+            "electron": Diffusion(Denoiser(_Still(), Rectified())),
             "species": SpeciesOfSample(representation, sample, spoilt),
-            "cloud": Diffusion(Mixing(representation)),
+            "cloud": Diffusion(Denoiser(Mixing(representation), Rectified())),
         }
     return Cascade(stages).eval()
 

@@ -17,6 +17,11 @@ TOTAL = torch.tensor([1, 0])
 LONGEST = 14
 
 
+
+def given(context: Tensor) -> Batch:
+    return Batch(torch.zeros(len(context), 0), torch.ones(len(context)), context=context)
+
+
 def a_model(kinds: int, end_bias: float) -> MultisetModel:
     """Random weights everywhere; the end mark is made likely, so that long sets are rare."""
     model = MultisetModel(CHARGES[:kinds], TOTAL, context=2, width=16, depth=1, longest=LONGEST).eval()
@@ -54,7 +59,7 @@ def test_probabilities_of_all_multisets_sum_to_one(context: list[float]) -> None
 @torch.no_grad()
 def test_samples_have_the_frequencies_that_are_scored() -> None:
     model, context, n = a_model(3, end_bias=0.5), torch.tensor([[0.5, -1.0]]), 8_000
-    sampled = model.sample(context.expand(n, -1), RowRng((1,), n))
+    sampled = model.sample(given(context.expand(n, -1)), RowRng((1,), n))
     found = Counter(members(sampled))
     multisets = all_multisets(3, 6)
     expected = n * model.log_prob(rows(multisets, context)).exp()
@@ -68,7 +73,7 @@ def test_samples_have_the_frequencies_that_are_scored() -> None:
 @torch.no_grad()
 def test_samples_are_sorted_and_closed() -> None:
     model, n = a_model(3, end_bias=-1.0), 500
-    sampled = model.sample(torch.randn(n, 2), RowRng((2,), n))
+    sampled = model.sample(given(torch.randn(n, 2)), RowRng((2,), n))
     for kinds, whole in zip(members(sampled), sampled.whole.tolist(), strict=True):
         assert all(a <= b for a, b in pairwise(kinds))
         assert len(kinds) == LONGEST or (whole and len(kinds) < LONGEST)
@@ -97,7 +102,7 @@ def test_the_lowest_draw_is_never_a_forbidden_kind() -> None:
     model = a_model(3, end_bias=-1.0)
     with torch.no_grad():
         model.net.outputs.bias[0] = -1e9  # kind 0 has probability zero from the start
-    sampled = model.sample(torch.zeros(4, 2), _Still())
+    sampled = model.sample(given(torch.zeros(4, 2)), _Still())
     assert (sampled.kinds[sampled.mask] > 0).all()
 
 
@@ -141,5 +146,5 @@ def test_training_learns_a_distribution() -> None:
         optimizer.step()
     p = model.eval().log_prob(rows([(0, 0), (1, 2)], torch.zeros(1, 2))).exp().detach()
     torch.testing.assert_close(p, torch.tensor([0.3, 0.7]), rtol=0, atol=0.02)
-    found = Counter(members(model.sample(torch.zeros(2_000, 2), RowRng((3,), 2_000))))
+    found = Counter(members(model.sample(given(torch.zeros(2_000, 2)), RowRng((3,), 2_000))))
     assert found[0, 0] / 2_000 == pytest.approx(0.3, abs=0.05)

@@ -33,3 +33,17 @@ def test_values_time_and_context_all_matter(awake: Wake) -> None:
 def test_context_is_optional() -> None:
     x = torch.randn(4, 2)
     assert VectorNet(2)(x, torch.rand(4), Batch(x, torch.ones(4))).shape == (4, 2)
+
+
+def test_a_second_time_has_no_effect_at_first(awake: Wake) -> None:
+    plain = awake(VectorNet(2, context=3, width=16, depth=2))
+    grown = VectorNet(2, context=3, width=16, depth=2, times=2).double()
+    grown.adopt(plain.state_dict())
+    x, t, given = torch.randn(5, 2).double(), torch.rand(5).double(), torch.randn(5, 3).double()
+    rows = Batch(x, torch.ones(5), context=given)
+    for second in (torch.zeros(5).double(), torch.rand(5).double()):
+        torch.testing.assert_close(grown(x, torch.stack([t, second], -1), rows), plain(x, t, rows))
+    same = VectorNet(2, context=3, width=16, depth=2).double()
+    same.adopt(plain.state_dict())
+    assert torch.equal(same(x, t, rows), plain(x, t, rows))
+    assert VectorNet(2, outputs=4)(x.float(), t.float(), Batch(x.float(), torch.ones(5))).shape == (5, 4)

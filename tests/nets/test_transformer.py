@@ -129,3 +129,13 @@ def test_a_step_sees_those_before_it_and_no_other(causal: SequenceTransformer, s
     difference = (causal(tokens, raised, context) - whole).abs().amax(-1)
     assert (difference[:, :step] == 0).all()
     assert (difference[:, step] > 0).all()
+
+
+def test_a_second_time_has_no_effect_at_first(net: nn.Module) -> None:
+    sizes = {"tokens": 5, "context": 4, "token_context": 1, "width": 16, "depth": 2, "heads": 4}
+    grown, batch = SetTransformer(F, **sizes, times=2).double(), a_batch()
+    grown.adopt(net.state_dict())
+    for second in (torch.zeros_like(T), torch.rand(B).double()):
+        times = torch.stack([T, second], -1)
+        torch.testing.assert_close(grown(batch.x, times, batch), net(batch.x, T, batch))
+    assert SetTransformer(F, **sizes, outputs=6).double()(batch.x, T, batch).shape == (B, N, 6)

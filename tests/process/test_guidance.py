@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import known
 import pytest
 import torch
 from torch import Tensor, nn

@@ -58,15 +58,12 @@ def test_the_exact_answer_has_the_least_loss(data: Batch, name: str, target: str
         prediction, (a, b) = exact.predict(x, t, data), TARGETS[target](scales_at(schedule, t, x))
         return a * prediction.x + b * prediction.eps + error
 
-    losses, worse = (
-        Regression(partial(fixed, time))(Denoiser(known.Knows(partial(answer, error)), schedule, target), data,
-                                         RowRng((1,), N))  # fmt: skip
-        for error in (0.0, 0.5)
-    )
+    denoisers = [Denoiser(known.Knows(partial(answer, error)), schedule, target) for error in (0.0, 0.5)]
+    losses, worse = (Regression(partial(fixed, time))(denoiser, data, RowRng((1,), N)) for denoiser in denoisers)
     assert losses.shape == (N,)
     error = float(losses.std()) / N**0.5
     assert abs(float(losses.mean()) - gaussian_error(schedule, target, time)) < 4.5 * error
-    assert float(worse.mean() - losses.mean()) == pytest.approx(0.25, abs=4.5 * 2 * 0.5 * error + 1e-6)
+    assert float(worse.mean() - losses.mean()) == pytest.approx(0.25, abs=4.5 * float(losses.mean() / N) ** 0.5)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -74,7 +71,7 @@ def test_the_exact_answer_has_the_least_loss(data: Batch, name: str, target: str
 def test_weights_do_not_depend_on_the_target(name: str, target: str) -> None:
     """The weighted error of eps: -(d/dt) ln(alpha / sigma) for the likelihood, (sigma/alpha)^2 / s^2 + 1 for EDM."""
     schedule = known.SCHEDULES[name]
-    t = torch.linspace(0.05, 0.9, 8, dtype=torch.float64)[:, None]
+    t = (torch.arange(5, 90, 11, dtype=torch.float64) + 0.37)[:, None] / 100  # away from kinks
     at = schedule(t)
     a, b = TARGETS[target](at)
     error_of_eps = torch.tensor(0.1, dtype=torch.float64)

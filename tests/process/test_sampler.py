@@ -1,5 +1,6 @@
 """All samplers against exact answers: moments, order of convergence, identities, and the price of a step."""
 
+import itertools
 from collections.abc import Iterator
 
 import known
@@ -28,8 +29,8 @@ ORDERS: dict[str, tuple[Sampler, int]] = {
     "rk4": (RK4(), 4),
 }
 STOCHASTIC = ("ancestral", "euler-maruyama", "stochastic-heun", "predictor-corrector")
-N = 8_000
-FIRST_ORDER_CALLS = 400
+N = 3_000
+FIRST_ORDER_CALLS = 200
 
 
 def draw(schedule: str, sampler: str | Sampler, calls: int, mixture: Mixture = known.MIXTURE, n: int = N) -> Tensor:
@@ -50,7 +51,7 @@ def assert_moments(made: Tensor, mixture: Mixture, bias: float) -> None:
 def walk(field: Field, sampler: Sampler, x: Tensor, span: Span, steps: int) -> Tensor:
     """Only the steps, without the budget's rules."""
     state, times = State(x), time_grid(span, steps)
-    for t, s in zip(times[:-1], times[1:], strict=True):
+    for t, s in itertools.pairwise(times):
         state = sampler.step(field, state, t, s, known.Doubles(1, len(x)))
     return state.x
 
@@ -59,32 +60,38 @@ def walk(field: Field, sampler: Sampler, x: Tensor, span: Span, steps: int) -> T
 @pytest.mark.parametrize("name", ORDERS)
 def test_deterministic_samplers_reach_the_mixture_on_every_path(schedule: str, name: str) -> None:
     calls = FIRST_ORDER_CALLS if ORDERS[name][1] == 1 else 100
-    bias = 0.04 if ORDERS[name][1] == 1 else 0.01
+    bias = 0.06 if ORDERS[name][1] == 1 else 0.01
     if schedule in ("ve", "edm") and name == "euler":
-        calls, bias = 1_600, 0.06  # sigma grows exponentially in t
+        calls, bias = 500, 0.15  # sigma grows exponentially in t
     assert_moments(draw(schedule, name, calls), known.MIXTURE, bias)
 
 
 @pytest.mark.parametrize("schedule", ["rectified", "vp", "edm", "ddpm-cosine"])
 @pytest.mark.parametrize("name", STOCHASTIC)
 def test_stochastic_samplers_reach_the_mixture(schedule: str, name: str) -> None:
-    assert_moments(draw(schedule, name, 300), known.MIXTURE, 0.03)
+    assert_moments(draw(schedule, name, 240), known.MIXTURE, 0.04)
 
 
-@pytest.mark.parametrize("schedule", ["rectified", "cosine", "vp", "edm"])
+@pytest.fixture(scope="module", params=["rectified", "cosine", "vp", "edm"])
+def journey(request: pytest.FixtureRequest) -> tuple[Field, Span, Tensor, Tensor]:
+    """Points on the way, and where the flow of the mixture takes them."""
+    exact, span = ExactDenoiser(known.MIXTURE, known.SCHEDULES[request.param]), Span(0.1, 0.7)
+    at = exact.schedule(torch.tensor(span.high, dtype=torch.float64))
+    generator = torch.Generator().manual_seed(3)
+    noise = torch.randn(32, 2, generator=generator, dtype=torch.float64)
+    start = at.alpha * known.MIXTURE.sample(32, generator) + at.sigma * noise
+    field = Field(exact, known.vectors(32, 2))
+    return field, span, start, walk(field, RK4(), start, span, 800)
+
+
 @pytest.mark.parametrize("name", ORDERS)
-def test_errors_fall_with_the_order_of_the_solver(schedule: str, name: str) -> None:
-    exact, (sampler, order) = ExactDenoiser(known.GAUSSIAN, known.SCHEDULES[schedule]), ORDERS[name]
-    span = Span(0.2, 0.8)
-    high, low = (torch.tensor(t, dtype=torch.float64) for t in (span.high, span.low))
-    at = exact.schedule(high)
-    start = at.sigma * torch.randn(64, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    expected = exact.flow(start, high, low)
-    field = Field(exact, known.vectors(64, 3))
-    steps = np.array([32, 64, 128])
-    errors = [float((walk(field, sampler, start, span, int(n)) - expected).abs().max()) for n in steps]
+def test_errors_fall_with_the_order_of_the_solver(journey: tuple[Field, Span, Tensor, Tensor], name: str) -> None:
+    field, span, start, expected = journey
+    sampler, order = ORDERS[name]
+    steps = np.array([40, 80, 160])
+    errors = [float((walk(field, sampler, start, span, int(n)) - expected).norm()) for n in steps]
     slope = np.polyfit(np.log(steps), np.log(errors), 1)[0]
-    assert -slope == pytest.approx(order, abs=0.2)
+    assert -slope == pytest.approx(order, abs=0.25)
 
 
 def test_ddim_is_the_euler_step_of_the_scaled_variables() -> None:
@@ -113,7 +120,7 @@ def test_the_first_step_of_dpm_solver_is_ddim_and_the_second_looks_back() -> Non
 
 def test_a_learnt_variance_is_used() -> None:
     """Steps with spread 1 have the variance beta of the forward step, with spread 0 that of the posterior."""
-    n, field_of = 20_000, {}
+    n, field_of = 10_000, {}
     for spread in (0.0, 1.0):
 
         class Point(ExactDenoiser):
@@ -136,7 +143,7 @@ def test_a_learnt_variance_is_used() -> None:
 
 def test_langevin_settles_where_its_step_size_says() -> None:
     """A variance S settles at S / (1 - e / 2S); the last denoising then shrinks it by alpha C / S."""
-    n, level, r = 4_000, 0.5, 0.3
+    n, level, r = 3_000, 0.5, 0.3
     mixture = Mixture(torch.ones(1), torch.tensor([[1.0, -0.5]]), torch.diag(torch.tensor([0.3, 1.0]))[None])
     made = draw("rectified", Langevin(level, r), 301, mixture, n)
     at = Rectified()(torch.tensor(level / (1 + level), dtype=torch.float64))
@@ -145,7 +152,7 @@ def test_langevin_settles_where_its_step_size_says() -> None:
     expected = (at.alpha * C / S) ** 2 * S / (1 - e / (2 * S))
     assert (made.mean(0) - mixture.mean).abs().max() < 4.5 * (1 / n) ** 0.5
     assert (made.var(0) / expected - 1).abs().max() < 4.5 * (2 / n) ** 0.5
-    assert expected[0] < 0.3 < S[0]  # the bias of the level is really tested
+    assert expected[0] < 0.9 * C[0]  # the bias is large enough to be seen
 
 
 def test_churn_forgets_the_noise_that_it_started_from() -> None:
@@ -196,7 +203,7 @@ def samplers() -> Iterator[tuple[str, Sampler]]:
     yield "two corrections", PredictorCorrector(2)
 
 
-@pytest.mark.parametrize(("name", "sampler"), samplers())
+@pytest.mark.parametrize(("name", "sampler"), list(samplers()))
 def test_padding_is_zero_and_never_matters(name: str, sampler: Sampler) -> None:
     given = known.sets()
     assert given.mask is not None

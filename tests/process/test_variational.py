@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
 from cloudchamber.process.denoise import Prediction, VarianceDenoiser
-from cloudchamber.process.exact import ExactDenoiser
+from cloudchamber.process.exact import ExactDenoiser, Mixture
 from cloudchamber.process.objective import noised
 from cloudchamber.process.schedule import Discrete
 from cloudchamber.process.transition import gaussian_kl, transition
@@ -64,25 +64,26 @@ def test_terms_of_the_bound_are_closed_form_divergences(k: int) -> None:
         )
 
     model = Normal(posterior_mean(x_hat), deviation)
-    if k == 1:
-        expected = -model.log_prob(x)
-    else:
-        expected = kl_divergence(Normal(posterior_mean(x), np.sqrt(posterior)), model)
+    expected = -model.log_prob(x) if k == 1 else kl_divergence(Normal(posterior_mean(x), np.sqrt(posterior)), model)
     torch.testing.assert_close(bound_term(SCHEDULE, given, batch, guess), expected.sum(1), rtol=1e-6, atol=1e-8)
 
 
-def test_the_bound_holds_for_a_gaussian() -> None:
-    """Summed over all steps, with the prior's term, it lies above minus the log-likelihood, and not far above."""
-    n, schedule = 4_000, Discrete.cosine(200)
-    data = known.GAUSSIAN.sample(n, torch.Generator().manual_seed(1))
-    exact, batch = ExactDenoiser(known.GAUSSIAN, schedule), Batch(data, torch.ones(n))
-    total = torch.zeros(n, dtype=torch.float64)
-    for k in range(1, 201):
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+def test_the_bound_is_tight_for_unit_normal_data_with_the_right_variance(spread: float) -> None:
+    """There the step back is exactly normal with variance beta (spread 1): the bound equals the entropy."""
+    n, steps = 4_000, 40
+    data = torch.randn(n, 3, generator=torch.Generator().manual_seed(1_000), dtype=torch.float64)
+    schedule, batch = Discrete.cosine(steps), Batch(data, torch.ones(n))
+    unit = Mixture(torch.ones(1), torch.zeros(1, 3), torch.eye(3)[None])
+    exact, total = ExactDenoiser(unit, schedule), torch.zeros(n, dtype=torch.float64)
+    for k in range(1, steps + 1):
         noise = torch.randn(n, 3, generator=torch.Generator().manual_seed(k), dtype=torch.float64)
-        given = noised(schedule, batch, torch.full((n,), k / 200, dtype=torch.float64), noise)
-        total += bound_term(schedule, given, batch, exact.predict(given.x_t, given.t, batch))
-    likelihood = float(-known.GAUSSIAN.log_prob(data).mean())
-    assert likelihood < float(total.mean()) < likelihood + 0.25
+        given = noised(schedule, batch, torch.full((n,), k / steps, dtype=torch.float64), noise)
+        guess = exact.predict(given.x_t, given.t, batch)._replace(spread=torch.full_like(data, spread))
+        total += bound_term(schedule, given, batch, guess)
+    excess, error = float(total.mean()) - 1.5 * np.log(2 * np.pi * np.e), float(total.std()) / n**0.5
+    assert (abs(excess) < 4 * error) == (spread == 1)
+    assert excess > -4 * error
 
 
 def test_the_spread_is_trained_by_the_bound_alone() -> None:

@@ -41,7 +41,7 @@ def test_the_cascade_fits_the_representation(tiny_toml: Path, tiny_events: Event
     assert list(model.parts()) == ["electron", "species", "cloud"]
     rows = representation.encode(tiny_events[:20])
     losses = model.losses(rows, RowRng((1,), 20))
-    assert set(losses) == {"electron.velocity", "species.nll", "cloud.velocity"}
+    assert set(losses) == {"electron.denoising", "species.nll", "cloud.denoising"}
     for loss in losses.values():
         assert loss.shape == (20,)
         assert loss.isfinite().all()

@@ -1,4 +1,4 @@
-"""Tabulated maps: inverse, Jacobian and the distribution that they promise."""
+"""Invertible maps: inverse, Jacobian and the distribution that they promise."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
-from cloudchamber.tensors.bijections import TabulatedMap
+from cloudchamber.tensors.bijections import Affine, TabulatedMap
 
 N = 20_000
 SAMPLES = [stats.lognorm(0.8), stats.gamma(2.0), stats.norm(3.0, 0.1)]
@@ -110,3 +110,20 @@ def test_state_holds_the_whole_map(fitted: TabulatedMap) -> None:
     again = TabulatedMap.from_state(fitted.state())
     v, row = values()
     assert torch.equal(again.forward(v, row), fitted.forward(v, row))
+
+
+def test_affine_maps_invert_and_know_their_jacobian() -> None:
+    v = torch.randn(40, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    affine = Affine(torch.tensor([1.0, -2.0, 0.5]).double(), torch.randn(3, 3, dtype=torch.float64) + 3 * torch.eye(3))
+    torch.testing.assert_close(affine.inverse(affine.forward(v)), v)
+    jacobian = torch.func.vmap(torch.func.jacrev(lambda one: affine.forward(one[None])[0]))(v)
+    torch.testing.assert_close(affine.log_det(v), torch.linalg.det(jacobian).abs().log())
+
+
+def test_whitening_makes_unit_covariance() -> None:
+    v = torch.randn(500, 3, dtype=torch.float64) @ torch.randn(3, 3, dtype=torch.float64) + 4
+    z = Affine.whitening(v).forward(v)
+    torch.testing.assert_close(z.mean(0), torch.zeros(3, dtype=torch.float64))
+    torch.testing.assert_close(z.T.cov(), torch.eye(3, dtype=torch.float64))
+    one = v[:, :1]
+    assert float(Affine.whitening(one).forward(one).std()) == pytest.approx(1)

@@ -34,6 +34,7 @@ COMMANDS = {
     "simulate dis": "Simulate deep-inelastic scattering with Pythia8.",
     "decay": "Finish events of undecayed hadrons with Pythia8's decay tables.",
     "train": "Train a model on simulated or measured events.",
+    "distill": "Teach a model to take few network calls.",
     "generate": "Generate events with a trained model.",
     "pack": "Write a training run as a model that can be passed on.",
     "models": "List the models that are installed.",

@@ -2,7 +2,8 @@ r"""Gaussian mixtures, for which everything that a network learns is known in cl
 
 Data x ~ sum_k w_k N(m_k, C_k) have noisy values x_t ~ sum_k w_k N(alpha m_k, S_k), S_k = alpha^2 C_k + sigma^2, and
 
-    E[x | x_t] = sum_k p(k | x_t) ( m_k + alpha C_k S_k^-1 (x_t - alpha m_k) ),
+    E[x | x_t]   = sum_k p(k | x_t) ( m_k + alpha C_k S_k^-1 (x_t - alpha m_k) )
+    E[eps | x_t] = sum_k p(k | x_t) sigma S_k^-1 (x_t - alpha m_k),
 
 the best answer there is to any loss of `objective`. With it, tests and benchmarks measure samplers alone. For one
 Gaussian the probability flow is known too: from t to s a point moves to
@@ -11,6 +12,7 @@ Gaussian the probability flow is known too: from t to s a point moves to
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +22,13 @@ from cloudchamber.process.schedule import Scales, Schedule
 from cloudchamber.tensors.batch import Batch
 
 __all__ = ["ExactDenoiser", "Mixture"]
+
+
+class _Parts(NamedTuple):
+    """ln w_k N(x_t), shape (B, K), and S_k^-1 (x_t - alpha m_k) along the axes, shape (B, K, D)."""
+
+    log: Tensor
+    whitened: Tensor
 
 
 class Mixture:
@@ -67,27 +76,28 @@ class Mixture:
             sigma: noise in them.
         """
         one = torch.ones((), dtype=torch.float64)
-        return self._log_parts(x.double(), alpha * one, sigma * one)[0].logsumexp(1)
+        return self._parts(x.double(), alpha * one, sigma * one).log.logsumexp(1)
 
-    def data(self, x_t: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
-        """E[x | x_t], shape (B, D).
+    def expectations(self, x_t: Tensor, alpha: Tensor, sigma: Tensor) -> Prediction:
+        """E[x | x_t] and E[eps | x_t], each of shape (B, D).
 
         Args:
             x_t: shape (B, D).
             alpha: a single number, or shape (B, 1).
             sigma: a single number, or shape (B, 1).
         """
-        log_parts, scaled, gain = self._log_parts(x_t.double(), alpha, sigma)
-        means = self.means + torch.einsum("kde,bke->bkd", self.axes, gain * scaled)
-        return (log_parts.softmax(1)[..., None] * means).sum(1)
+        parts = self._parts(x_t.double(), alpha, sigma)
+        share = parts.log.softmax(1)[..., None]
+        pull = torch.einsum("kde,bke->bkd", self.axes, self.variances * parts.whitened)
+        push = torch.einsum("kde,bke->bkd", self.axes, parts.whitened)
+        x, eps = (share * (self.means + alpha[..., None] * pull)).sum(1), (share * sigma[..., None] * push).sum(1)
+        return Prediction(x, eps)
 
-    def _log_parts(self, x_t: Tensor, alpha: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Ln w_k N(x_t), (x_t - alpha m_k) along the axes, and the gain alpha C_k S_k^-1 there."""
+    def _parts(self, x_t: Tensor, alpha: Tensor, sigma: Tensor) -> _Parts:
         total = (alpha**2)[..., None] * self.variances + (sigma**2)[..., None]
-        off = x_t[:, None, :] - alpha[..., None] * self.means
-        scaled = torch.einsum("kde,bkd->bke", self.axes, off)
-        logs = -(scaled**2 / total + total.log() + math.log(2 * math.pi)).sum(-1) / 2 + self.weights.log()
-        return logs, scaled, alpha[..., None] * self.variances / total
+        off = torch.einsum("kde,bkd->bke", self.axes, x_t[:, None, :] - alpha[..., None] * self.means)
+        logs = -(off**2 / total + total.log() + math.log(2 * math.pi)).sum(-1) / 2 + self.weights.log()
+        return _Parts(logs, off / total)
 
 
 class ExactDenoiser(Denoiser):
@@ -121,8 +131,7 @@ class ExactDenoiser(Denoiser):
             given: not used.
         """
         at = scales_at(self.schedule, t.double(), x_t)
-        x = self.mixture.data(x_t, at.alpha, at.sigma)
-        eps = (x_t - at.alpha * x) / at.sigma.clamp(min=1e-12)
+        x, eps, _ = self.mixture.expectations(x_t, at.alpha, at.sigma)
         return Prediction(x.to(x_t.dtype), eps.to(x_t.dtype))
 
     def flow(self, x_t: Tensor, t: Tensor, s: Tensor) -> Tensor:

@@ -63,7 +63,7 @@ class Ancestral(Grid):
         mean = step._replace(backward=self.eta**2 * step.backward).mean(prediction)
         if step.earlier.sigma == 0:
             return State(field.real(mean))
-        spread = torch.zeros(()) if prediction.spread is None else prediction.spread
+        spread = torch.zeros(()) if prediction.spread is None else prediction.spread.clamp(0, 1)
         deviation = (step.log_variance(spread) / 2).exp()
         return State(field.real(mean) + self.eta * deviation * noise)
 

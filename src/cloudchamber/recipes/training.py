@@ -3,7 +3,7 @@
 import hashlib
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import safetensors.torch
@@ -11,16 +11,15 @@ import torch
 
 from cloudchamber import __version__
 from cloudchamber.data.split import Shard, Split, split
-from cloudchamber.data.stream import ShardStream, validation_batches
 from cloudchamber.errors import InputError
 from cloudchamber.events import Events, RunInfo
 from cloudchamber.formats import parquet
 from cloudchamber.formats.atomic import atomic_path, explain_os_error
-from cloudchamber.models.base import Trainable
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.recipes.build import build_model
-from cloudchamber.recipes.config import Preset
+from cloudchamber.recipes.config import Preset, Training
 from cloudchamber.recipes.domain import domain_of
+from cloudchamber.recipes.fit import FitOptions, fit
 from cloudchamber.recipes.store import (
     CHECKPOINT,
     RUN_CARD,
@@ -32,14 +31,18 @@ from cloudchamber.recipes.store import (
     write_card,
 )
 from cloudchamber.represent.cloud import CloudRepresentation
-from cloudchamber.train.config import TrainingConfig
-from cloudchamber.train.trainer import TrainingResult, train
+from cloudchamber.train.trainer import TrainingResult
 
-__all__ = ["fingerprint", "run_of", "train_preset"]
-
-_CACHE_BYTES = 6 * 2**30
-_VALIDATION_EVENTS = 10_000
-
+__all__ = [
+    "fingerprint",
+    "new_folder",
+    "phase_of",
+    "require_level",
+    "run_of",
+    "train_preset",
+    "with_phase",
+    "write_maps",
+]
 
 def train_preset(
     preset: Preset,
@@ -75,7 +78,7 @@ def train_preset(
     Raises:
         InputError: if the data, the folder or a setting cannot be used.
     """
-    _require_level(data, preset)
+    require_level(data, preset)
     parts = split(data)
     torch.manual_seed(seed)
     if not resume:
@@ -88,30 +91,17 @@ def train_preset(
     if only is not None:
         _require_stage(model, only)
         model.train_only(only)
-    stream = ShardStream(
-        parts.train,
-        representation.encode,
-        preset.training.batch_size,
-        seed,
-        window=preset.training.window,
-        cache_bytes=_CACHE_BYTES,
-    )
-    held_out = validation_batches(parts.validation, representation.encode, 256, _VALIDATION_EVENTS)
-    config = TrainingConfig(
-        **preset.training.model_dump(exclude={"batch_size", "steps", "window"}),
-        steps=steps if steps is not None else (None if max_time else preset.training.steps),
+    options = FitOptions(
+        steps=steps,
         max_time=max_time,
-        schedule="time" if max_time else "steps",
-        precision=precision,
         device=device,
+        precision=precision,
         seed=seed,
         snapshot_minutes=snapshot_minutes,
     )
-    try:
-        result = train(cast(Trainable[Any], model), stream, held_out, config, out, resume=resume)
-    finally:
-        stream.close()
-    write_card(out / RUN_CARD, _with_phase(start, out.name, preset, parts=parts, result=result, only=only))
+    result = fit(model, representation, parts, preset.training, options, out=out, resume=resume)
+    phase = phase_of(parts, preset.training, result, stages=only or "all")
+    write_card(out / RUN_CARD, with_phase(start, out.name, phase))
     return result
 
 
@@ -146,7 +136,16 @@ def run_of(shards: list[Shard]) -> RunInfo:
     )
 
 
-def _require_level(data: Path, preset: Preset) -> None:
+def require_level(data: Path, preset: Preset) -> None:
+    """Refuse data of another level than a preset learns.
+
+    Args:
+        data: Parquet file or folder of shards.
+        preset: the model.
+
+    Raises:
+        InputError: if the levels differ.
+    """
     level = parquet.read_run(data).level
     if level is not preset.level:
         raise InputError(
@@ -160,32 +159,41 @@ def _require_stage(model: Cascade, name: str) -> None:
         raise InputError(f"--only '{name}' is no stage of this model; choose one of {', '.join(model.stages)}.")
 
 
-def _with_phase(
-    card: Card, run: str, preset: Preset, *, parts: Split, result: TrainingResult, only: str | None
-) -> Card:
-    """The card with this run among the phases of training; a resumed run replaces its own entry."""
-    phase = {
-        "run": run,
-        "stages": only or "all",
+def phase_of(parts: Split, training: Training, result: TrainingResult, **what: Any) -> dict[str, Any]:  # noqa: ANN401
+    """What a card says of one phase of training.
+
+    Args:
+        parts: the events.
+        training: settings.
+        result: how it ended.
+        **what: other things to say.
+    """
+    return {
+        **what,
         "events": sum(map(len, parts.train)),
         "fingerprint": fingerprint(parts.train),
-        "settings": preset.training.model_dump(mode="json"),
+        "settings": training.model_dump(mode="json"),
         "steps": result.step,
         "minutes": round(result.elapsed / 60, 1),
         "validation_loss": result.validation_loss,
     }
+
+
+def with_phase(card: Card, run: str, phase: dict[str, Any]) -> Card:
+    """The card with this run among the phases of training; a resumed run replaces its own entry.
+
+    Args:
+        card: of the run.
+        run: its name.
+        phase: see `phase_of`.
+    """
     phases = [old for old in card.training.get("phases", []) if old["run"] != run]
-    return card.model_copy(update={"training": {"phases": [*phases, phase]}})
+    return card.model_copy(update={"training": {"phases": [*phases, {"run": run, **phase}]}})
 
 
 def _new_run(preset: Preset, parts: Split, out: Path, init: str | None) -> None:
     """Make the folder of a run, with its card and its fitted maps."""
-    if (out / CHECKPOINT).exists():
-        raise InputError(f"'{out}' already holds a run; continue it with --resume, or choose another --out.")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise explain_os_error(error, out) from error
+    new_folder(out)
     if init is not None:
         base = load_model(init)
         card, representation = base.card.model_copy(update={"metrics": {}, "sha256": None}), base.representation
@@ -203,6 +211,33 @@ def _new_run(preset: Preset, parts: Split, out: Path, init: str | None) -> None:
             domain=domain_of(events),
         )
     write_card(out / RUN_CARD, card)
+    write_maps(out, representation)
+
+
+def new_folder(out: Path) -> None:
+    """Make the folder of a run.
+
+    Args:
+        out: the folder.
+
+    Raises:
+        InputError: if it holds a run already, or cannot be made.
+    """
+    if (out / CHECKPOINT).exists():
+        raise InputError(f"'{out}' already holds a run; continue it with --resume, or choose another --out.")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explain_os_error(error, out) from error
+
+
+def write_maps(out: Path, representation: CloudRepresentation) -> None:
+    """Write the fitted maps of a run into its folder.
+
+    Args:
+        out: the folder.
+        representation: holds the maps.
+    """
+    maps = {name: tensor.contiguous() for name, tensor in representation.state().items()}
     with atomic_path(out / RUN_MAPS) as temporary:
-        maps = {name: tensor.contiguous() for name, tensor in representation.state().items()}
         temporary.write_bytes(safetensors.torch.save(maps))

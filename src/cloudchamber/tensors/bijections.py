@@ -6,9 +6,12 @@ a two-dimensional vector, so that the vector becomes a unit normal in the plane)
 grid that is uniform in z, so its inverse is a table look-up and its log-determinant is ln dz/dv of the segment.
 
 One map holds several rows (one for each species, say) that share the grid; `row` says which one a value uses.
+
+`Affine` acts on whole vectors: z = A (v - m), fitted so that the scores have zero mean and unit covariance.
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,7 +19,76 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
-__all__ = ["TabulatedMap"]
+__all__ = ["Affine", "Bijection", "TabulatedMap"]
+
+class Bijection(Protocol):
+    """An invertible map of vectors with its Jacobian."""
+
+    def forward(self, v: Tensor) -> Tensor:
+        """Scores of values, shape (B, F)."""
+        ...
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Values of scores, shape (B, F)."""
+        ...
+
+    def log_det(self, v: Tensor) -> Tensor:
+        """Ln |det dz/dv| at each value, shape (B,)."""
+        ...
+
+
+class Affine:
+    """z = A (v - m).
+
+    Args:
+        mean: m, shape (F,).
+        matrix: A, shape (F, F), not singular.
+
+    >>> double = Affine(torch.zeros(1), 2 * torch.ones(1, 1))
+    >>> double.forward(torch.ones(1, 1)).item(), round(double.log_det(torch.ones(1, 1)).item(), 4)
+    (2.0, 0.6931)
+    """
+
+    def __init__(self, mean: Tensor, matrix: Tensor) -> None:
+        self.mean, self.matrix = mean, matrix
+
+    @classmethod
+    def whitening(cls, sample: Tensor) -> "Affine":
+        """The map that gives a sample zero mean and unit covariance.
+
+        Args:
+            sample: shape (n, F), n > F.
+        """
+        size = sample.shape[1]
+        root = torch.linalg.cholesky(sample.double().T.cov().reshape(size, size))
+        return cls(sample.mean(0), torch.linalg.inv(root).to(sample.dtype))
+
+    def forward(self, v: Tensor) -> Tensor:
+        """Scores of values.
+
+        Args:
+            v: shape (B, F).
+        """
+        return (v - self.mean) @ self.matrix.T
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Values of scores.
+
+        Args:
+            z: shape (B, F).
+        """
+        values: Tensor = torch.linalg.solve(self.matrix, z.T).T + self.mean
+        return values
+
+    def log_det(self, v: Tensor) -> Tensor:
+        """Ln |det A| for each value, shape (B,).
+
+        Args:
+            v: shape (B, F).
+        """
+        log_det: Tensor = torch.linalg.slogdet(self.matrix).logabsdet
+        return log_det.expand(len(v))
+
 
 _REFERENCES = {"normal": stats.norm, "rayleigh": stats.rayleigh}
 
