@@ -38,7 +38,7 @@ from cloudchamber.train.config import TrainingConfig
 from cloudchamber.train.trainer import train
 
 Array = NDArray[np.float64]
-N, DIRECTIONS, FLOOR_PAIRS, BATCH = 10_000, 128, 10, 1024
+N, DIRECTIONS, FLOOR_PAIRS, BATCH = 10_000, 128, 10, 512
 
 PROCESSES: Mapping[str, tuple[Process, str, int]] = {
     "DDPM": (Process(kind="variance", schedule="ddpm-cosine", target="eps", steps=200), "ancestral", 200),
@@ -109,7 +109,7 @@ def network(process: Process) -> VectorNet:
     Args:
         process: how many times and outputs it needs.
     """
-    return VectorNet(2, width=128, depth=4, outputs=net_outputs(process, 2), times=net_times(process))
+    return VectorNet(2, width=64, depth=3, outputs=net_outputs(process, 2), times=net_times(process))
 
 
 def progressive(teacher: Diffusion, toy: Toy, calls: int, steps: int) -> Diffusion:
@@ -159,8 +159,8 @@ def drawn(model: Diffusion, calls: int, sampler: str) -> Array:
 def main() -> None:
     """Train, sample, print, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=12_000, help="of each process")
-    parser.add_argument("--distill-steps", type=int, default=20_000, help="of each distillation")
+    parser.add_argument("--steps", type=int, default=6_000, help="of each process")
+    parser.add_argument("--distill-steps", type=int, default=10_000, help="of each distillation")
     parser.add_argument("--toys", nargs="*", default=list(TOYS))
     parser.add_argument("--out", type=Path, default=Path("toys"))
     chosen = parser.parse_args()
@@ -201,7 +201,7 @@ def models(toy: Toy, steps: int, distill_steps: int) -> Any:  # noqa: ANN401
         torch.manual_seed(1)
         start = time.monotonic()
         model = Diffusion(make_denoiser(process, network(process)), make_objective(process))
-        teacher = fitted(model, toy, steps=steps, rate=2e-3)
+        teacher = fitted(model, toy, steps=steps, rate=3e-3)
         yield label, sampler, calls, time.monotonic() - start, teacher
     assert teacher is not None
     yield "flow matching", "heun", 4, 0.0, teacher

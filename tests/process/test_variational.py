@@ -122,6 +122,20 @@ def test_steps_are_drawn_by_the_size_of_their_losses_and_weighted_back() -> None
     assert float(unbiased) == pytest.approx(float(sizes.mean()), rel=0.01)
 
 
+def test_the_last_losses_of_each_step_are_remembered() -> None:
+    """As a list for each step that forgets its first entries would."""
+    draw, generator = LossSecondMoment(5, memory=3), torch.Generator().manual_seed(1)
+    kept: dict[int, list[float]] = {step: [] for step in range(1, 6)}
+    for _ in range(6):
+        steps, losses = torch.randint(1, 6, (17,), generator=generator), torch.rand(17, generator=generator)
+        draw.observe(steps, losses)
+        for step, loss in zip(steps.tolist(), losses.tolist(), strict=True):
+            kept[step] = [*kept[step], loss][-3:]
+    for step, losses in kept.items():
+        assert sorted(draw.losses[step - 1].tolist()) == pytest.approx(sorted(losses))
+    assert int(draw.seen.sum()) == 6 * 17
+
+
 def test_only_training_teaches_the_draw() -> None:
     draw = LossSecondMoment(T)
     objective = Hybrid(draw)

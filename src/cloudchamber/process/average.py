@@ -4,7 +4,7 @@ The average velocity between s < t is defined along the flow by (t - s) u(x_t, t
 that x_s = x_t - (t - s) u and u(x_t, t, t) is the velocity itself. Two ways to learn it:
 
     MeanFlow   u = v - (t - s) (v . d/dx + d/dt) u                              arXiv:2505.13447, Eqs. 6 and 10
-    Shortcut   u(x_t, t, s) = ( u(x_t, t, m) + u(x_m, m, s) ) / 2, m = (t + s) / 2       arXiv:2410.12557, Eq. 5
+    Shortcut   u(x_t, t, s) = ( u(x_t, t, m) + u(x_m, m, s) ) / 2, m = (t + s) / 2       arXiv:2410.12557, Sec. 3
 
 with v the velocity, d_alpha x + d_sigma eps of the data at hand or that of a teacher, and the right-hand sides without
 gradient. The total derivative costs one forward-mode pass.

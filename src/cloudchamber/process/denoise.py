@@ -9,7 +9,7 @@ it fixes both; all conversions of the package are this one solution. The targets
 
     eps          a = 0,              b = 1                 arXiv:2006.11239, Eq. 14
     x            a = 1,              b = 0
-    v            a = -sigma,         b = alpha             arXiv:2202.00512, Eq. 7
+    v            a = -sigma,         b = alpha             arXiv:2202.00512, Sec. 4
     velocity     a = d_alpha,        b = d_sigma           arXiv:2210.02747, Eq. 23
     EDM          a = r / (s q),      b = -s / q            arXiv:2206.00364, Eqs. 7-8, r = sigma / alpha
 

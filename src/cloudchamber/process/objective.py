@@ -9,7 +9,7 @@ Eq. 23), with eps and w = 1 the simple loss of the DDPM (arXiv:2006.11239, Eq. 1
 Other weights are written for the error of eps, from which that of the target follows by
 F - (a x + b eps) = (determinant / alpha) (eps^ - eps):
 
-    likelihood     w_eps = -(d/dt) ln(alpha / sigma)                     arXiv:2107.00630, Eq. 13
+    likelihood     w_eps = -(d/dt) ln(alpha / sigma)                     arXiv:2107.00630, Sec. 4
     EDM            w_eps = (r^2 + s^2) / s^2,   r = sigma / alpha        arXiv:2206.00364, Sec. 5
 
 The latter is w = 1 in EDM's own target. Times are drawn uniformly, logit-normally (arXiv:2403.03206, Eq. 19), or so

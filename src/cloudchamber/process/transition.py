@@ -3,7 +3,7 @@ r"""Gaussian transitions of the path from a time s to a later time t, and back w
     q(x_t | x_s)    = N( (alpha_t / alpha_s) x_s,  beta ),     beta  = sigma_t^2 - (alpha_t / alpha_s)^2 sigma_s^2
     q(x_s | x_t, x) = N( alpha_s x + c eps,        beta~ ),    beta~ = beta sigma_s^2 / sigma_t^2
 
-for any s < t (arXiv:2107.00630, Eqs. 23-29; arXiv:2006.11239, Eqs. 6-7 for neighbouring steps of the DDPM), with
+for any s < t (arXiv:2107.00630, App. A; arXiv:2006.11239, Eqs. 6-7 for neighbouring steps of the DDPM), with
 eps = (x_t - alpha_t x) / sigma_t and c^2 = sigma_s^2 - beta~. A learnt variance lies between the two bounds
 (arXiv:2102.09672, Eq. 15):
 

@@ -124,10 +124,15 @@ class LossSecondMoment(nn.Module):
             steps: shape (B,).
             losses: shape (B,).
         """
-        for step, loss in zip(*_from_all_processes(steps, losses), strict=True):
-            row = self.losses[step - 1]
-            row.copy_(torch.cat([row[1:], loss[None].to(row)]))
-            self.seen[step - 1] += 1
+        steps, losses = _from_all_processes(steps, losses)
+        order = torch.argsort(steps, stable=True)
+        index = steps[order] - 1
+        count = torch.bincount(index, minlength=self.total)
+        rank = torch.arange(len(index), device=index.device) - (count.cumsum(0) - count)[index]
+        last = rank >= count[index] - self.memory
+        place = (self.seen[index] + rank) % self.memory
+        self.losses[index[last], place[last]] = losses[order][last].to(self.losses)
+        self.seen += count
 
 
 class Hybrid(nn.Module):
