@@ -48,6 +48,12 @@ def test_every_format_holds_the_same_events(tmp_path: Path, suffix: str, capsys:
     assert events.run.beams.name == "10x275"
 
 
+def test_only_distilled_models_jump(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = generate(*QUICK, "--sampler", "jump", "--out", tmp_path / "events.parquet")
+    refused(capsys, code, "'jump' needs a model distilled")
+    assert not list(tmp_path.iterdir())
+
+
 def test_decays_can_be_left_out_or_kept(tmp_path: Path) -> None:
     assert generate(*QUICK, "--no-decay", "--out", tmp_path / "primary.parquet") == 0
     primary = files.read(tmp_path / "primary.parquet")

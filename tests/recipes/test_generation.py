@@ -3,9 +3,12 @@
 from dataclasses import asdict
 from pathlib import Path
 
+import awkward as ak
+import numpy as np
 import pytest
 
 from cloudchamber.errors import InputError
+from cloudchamber.process.sampler import SAMPLERS
 from cloudchamber.recipes.generation import GenerationSetting, Generator, default_workers, generate_file, load
 
 
@@ -64,3 +67,20 @@ def test_workers_are_the_cores_that_may_be_used() -> None:
 def test_a_setting_is_plain_data_for_worker_processes() -> None:
     setting = GenerationSetting(seed=1, calls=2)
     assert GenerationSetting(**asdict(setting)) == setting
+
+
+@pytest.fixture(scope="module")
+def electron_proton() -> Generator:
+    return load("ep-dis-10x275")
+
+
+@pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "jump"])
+def test_the_shipped_model_can_be_sampled_with_any_sampler(electron_proton: Generator, sampler: str) -> None:
+    """Four calls are too few to be good, but four-momentum is exact and the spectrum of Q2 falls."""
+    events = electron_proton.sample(64, seed=1, calls=4, sampler=sampler, decay=False)
+    assert f"sampler {sampler}" in events.run.settings
+    total = np.array([ak.to_numpy(ak.sum(events.particles[name], axis=1)) for name in ("px", "py", "pz")])
+    assert np.abs(total - total.mean(1, keepdims=True)).max() < 1e-6
+    assert total.mean(1) == pytest.approx([0, 0, 265], abs=0.01)  # the proton has a mass
+    q2 = 2 * 10 * (events.electron.E + events.electron.pz)
+    assert 20 < np.median(q2) < 100

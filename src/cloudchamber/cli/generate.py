@@ -15,7 +15,9 @@ def generate(
     events: Annotated[int, typer.Option(help="Number of events.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Names the random streams.")] = 1,
     calls: Annotated[int | None, typer.Option(help="Network calls of each diffusion stage.")] = None,
-    sampler: Annotated[str | None, typer.Option(help="Solver of the diffusion stages.")] = None,
+    sampler: Annotated[
+        str | None, typer.Option(help="Solver of the diffusion stages: heun, midpoint, rk4, dpm++2m, ddim, euler, ...")
+    ] = None,
     decay: Annotated[bool, typer.Option(help="Finish decays with Pythia8 where the model needs it.")] = True,
     history: Annotated[bool, typer.Option("--history", help="Keep decayed particles and their vertices.")] = False,
     project: Annotated[bool, typer.Option(help="Make four-momentum exact.")] = True,
