@@ -98,7 +98,8 @@ def fitted(model: Diffusion, toy: Toy, *, steps: int, rate: float) -> Diffusion:
         config = TrainingConfig(steps=steps, learning_rate=rate, warm_up_steps=100, clip_norm=1.0, ema_decay=0.998,
                                 weight_decay=0.0, precision="float32", device="cpu", log_steps=10**6,
                                 validation_steps=10**6)  # fmt: skip
-        train(model, Draws(toy), [], config, Path(folder) / "run")
+        if train(model, Draws(toy), [], config, Path(folder) / "run").signal:
+            raise KeyboardInterrupt
         model.load_state_dict(averaged_weights(Path(folder) / "run" / "last.pt"))
     return model.eval()
 
