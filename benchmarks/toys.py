@@ -43,7 +43,7 @@ N, DIRECTIONS, FLOOR_PAIRS, BATCH = 10_000, 128, 10, 512
 PROCESSES: Mapping[str, tuple[Process, str, int]] = {
     "DDPM": (Process(kind="variance", schedule="ddpm-cosine", target="eps", steps=200), "ancestral", 200),
     "score SDE": (Process(schedule="vp", target="eps", times="uniform"), "predictor-corrector", 400),
-    "EDM": (Process(schedule="edm", target="edm", times="log-normal"), "heun", 36),
+    "EDM": (Process(schedule="edm", target="edm", times="log-normal"), "heun", 72),
     "flow matching": (Process(), "heun", 32),
 }
 
