@@ -16,7 +16,7 @@ from torch.func import jvp
 
 from cloudchamber.errors import InputError
 from cloudchamber.process.denoise import Denoiser
-from cloudchamber.process.objective import LogitNormal, Noised, Times, masked_sum, noised
+from cloudchamber.process.objective import Noised, Times, masked_sum, noised, uniform
 from cloudchamber.process.schedule import Schedule
 from cloudchamber.process.step import Field, Grid, State
 from cloudchamber.tensors.batch import Batch
@@ -89,7 +89,7 @@ class MeanFlow:
 
     Args:
         teacher: gives the velocity; None to take it from the data.
-        times: how the two times of each row are drawn.
+        times: how the two times of each row are drawn; uniformly by default, so that long steps are seen.
         instants: share of the rows with s = t.
         power: the squared error e of a row weighs 1 / (e + 1e-3)^power, which tames outliers.
     """
@@ -98,7 +98,7 @@ class MeanFlow:
         self, teacher: Denoiser | None = None, times: Times | None = None, instants: float = 0.5, power: float = 0.5
     ) -> None:
         self.teacher = None if teacher is None else teacher.requires_grad_(False).eval()
-        self.times, self.instants, self.power = times or LogitNormal(), instants, power
+        self.times, self.instants, self.power = times or uniform, instants, power
 
     def __call__(self, denoiser: Denoiser, batch: Batch, rng: Rng) -> Tensor:
         """One loss for each row, shape (B,).
@@ -137,7 +137,7 @@ class Shortcut:
         self, teacher: Denoiser | None = None, times: Times | None = None, instants: float = 0.5, finest: int = 6
     ) -> None:
         self.teacher = None if teacher is None else teacher.requires_grad_(False).eval()
-        self.times, self.instants, self.finest = times or LogitNormal(), instants, finest
+        self.times, self.instants, self.finest = times or uniform, instants, finest
 
     def __call__(self, denoiser: Denoiser, batch: Batch, rng: Rng) -> Tensor:
         """One loss for each row, shape (B,).

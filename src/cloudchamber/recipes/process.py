@@ -48,7 +48,7 @@ def make_objective(process: Process) -> Objective:
         process: names of the parts.
     """
     if process.kind == "average":
-        return MeanFlow(times=TIMES[process.times])
+        return MeanFlow()
     if process.kind == "variance":
         return Hybrid(LossSecondMoment(process.steps))
     return Regression(TIMES[process.times], WEIGHTS[process.weight])
