@@ -97,7 +97,7 @@ class Partons:
         self.mass = {k: pythia.particleData.m0(k) for k in QUARKS}
 
     def density(self, x: Array, scale: Array) -> dict[int, Array]:
-        """x times each density.
+        """Each density times x.
 
         Args:
             x: shape (n,).
@@ -147,7 +147,7 @@ def at_points(partons: Partons, x: Array, Q2: Array, beams: Beams) -> Array:
         found = partons.density(inner, scale)
         one = {q: found[q] for q in (quark, -quark)}
         running = np.interp(np.log(scale), partons.scale, partons.alpha) / ALPHA
-        massless = leading_order(one, inner, Q2, running, beams)
+        massless = leading_order(one, inner, Q2, running=running, beams=beams)
         total += massless * stretch * reduction(x, Q2, beams) / reduction(inner, Q2, beams)
     return total
 
@@ -162,7 +162,7 @@ def main(
     sample = read_sample(data, events, beams)
     plane = Plane.within(np.geomspace(2.5e-3, 0.8, 21), np.geomspace(Q2_MARGIN * q2_min, 4000.0, 17), beams,
                          Q2_min=Q2_MARGIN * q2_min, y=Y_RANGE)  # fmt: skip
-    measured = measure(*sample[:3], sample.cross_section[0], plane, beams)
+    measured = measure(*sample[:3], cross_section_pb=sample.cross_section[0], plane=plane, beams=beams)
     partons = Partons(new_pythia(DISSetting(beams, q2_min).settings(), 1), center_of_mass_energy(beams) ** 2)
     predicted = predict(partons, plane, beams)
     used = plane.inside & (measured.entries >= 25)

@@ -25,10 +25,10 @@ def test_a_flat_reduced_cross_section_is_found_again() -> None:
     rng = np.random.default_rng(4)
     n = 400_000
     x, Q2 = rng.uniform(0.005, 0.5, n), rng.uniform(25.0, 500.0, n)
-    inside = Q2 < S * x
+    inside = S * x > Q2
     weight = np.where(inside, 0.7 / reduction(x, np.minimum(Q2, 0.99 * S * x), BEAMS), 0.0)
     cross_section = weight.mean() * (0.5 - 0.005) * (500.0 - 25.0)
-    found = measure(x, Q2, weight, cross_section, PLANE, BEAMS)
+    found = measure(x, Q2, weight, cross_section_pb=cross_section, plane=PLANE, beams=BEAMS)
     used = PLANE.inside
     assert 8 < used.sum() < used.size
     np.testing.assert_allclose(found.value[used], 0.7, atol=5 * np.nanmax(found.error))
@@ -41,8 +41,8 @@ def test_weights_of_two_are_the_same_events_twice() -> None:
     rng = np.random.default_rng(5)
     x, Q2 = rng.uniform(0.01, 0.3, 3000), rng.uniform(30.0, 300.0, 3000)
     twice = np.repeat(x, 2), np.repeat(Q2, 2)
-    one = measure(x, Q2, np.full(3000, 2.0), 1e4, PLANE, BEAMS)
-    two = measure(*twice, np.ones(6000), 1e4, PLANE, BEAMS)
+    one = measure(x, Q2, np.full(3000, 2.0), cross_section_pb=1e4, plane=PLANE, beams=BEAMS)
+    two = measure(*twice, np.ones(6000), cross_section_pb=1e4, plane=PLANE, beams=BEAMS)
     np.testing.assert_allclose(one.value[PLANE.inside], two.value[PLANE.inside])
     np.testing.assert_allclose(one.error[PLANE.inside], np.sqrt(2) * two.error[PLANE.inside])
 
@@ -72,7 +72,7 @@ def test_z_exchange_is_maximal_parity_violation_weighted_by_helicities() -> None
 def test_one_up_quark_gives_its_squared_charge() -> None:
     x, Q2 = np.array([0.1]), np.array([1.0])
     density = {2: np.array([0.5]), -2: np.array([0.1])}
-    found = leading_order(density, x, Q2, np.ones(1), BEAMS)
+    found = leading_order(density, x, Q2, running=np.ones(1), beams=BEAMS)
     assert found[0] == pytest.approx(4 / 9 * 0.6, rel=1e-3)
 
 

@@ -26,7 +26,8 @@ def test_agrees_with_fastjet_one_event_at_a_time(name: jets.Algorithm, radius: f
         rows = momenta[events.offsets[k] : events.offsets[k + 1]]
         particles = [fastjet.PseudoJet(px, py, pz, E) for E, px, py, pz in rows.tolist()]
         cluster = fastjet.ClusterSequence(particles, definition)
-        expected = np.array([[j.E(), j.px(), j.py(), j.pz()] for j in fastjet.sorted_by_pt(cluster.inclusive_jets(2.0))])
+        hardest_first = fastjet.sorted_by_pt(cluster.inclusive_jets(2.0))
+        expected = np.array([[j.E(), j.px(), j.py(), j.pz()] for j in hardest_first])
         here = found.momenta[found.offsets[k] : found.offsets[k + 1]]
         np.testing.assert_allclose(here, expected.reshape(-1, 4), rtol=1e-9, atol=1e-9)
 

@@ -28,6 +28,7 @@ class Species:
         codes: PDG numbers; empty for every species.
         scattered: only the scattered electron.
         everything: all particles, the scattered electron among them.
+        with_scattered: whether the scattered electron is one of them.
     """
 
     key: str
@@ -35,6 +36,7 @@ class Species:
     codes: tuple[int, ...] = ()
     scattered: bool = False
     everything: bool = False
+    with_scattered: bool = False
 
 
 SPECIES = (

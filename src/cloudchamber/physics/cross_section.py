@@ -26,8 +26,8 @@ from cloudchamber.events import Beams
 from cloudchamber.physics.kinematics import center_of_mass_energy
 
 __all__ = [
-    "ALPHA", "PB_GEV2", "ElectroweakSettings", "Plane", "Reduced", "leading_order", "measure", "quark_couplings",
-    "reduction",
+    "ALPHA", "ELECTROWEAK", "PB_GEV2", "ElectroweakSettings", "Plane", "Reduced", "leading_order", "measure",
+    "quark_couplings", "reduction",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -47,6 +47,9 @@ class ElectroweakSettings(NamedTuple):
     """Square of the sine of the weak mixing angle."""
     mass_z: float = 91.1876
     """GeV."""
+
+
+ELECTROWEAK = ElectroweakSettings()
 
 
 class Plane(NamedTuple):
@@ -91,7 +94,7 @@ class Reduced(NamedTuple):
     """Statistical."""
     entries: Array
     """Events in each bin."""
-    mean_Q2: Array
+    mean_q2: Array
     """Mean Q2 of the events in each bin, GeV^2."""
 
 
@@ -108,7 +111,7 @@ def reduction(x: Array, Q2: Array, beams: Beams) -> Array:
     return factor
 
 
-def measure(x: Array, Q2: Array, weight: Array, cross_section_pb: float, plane: Plane, beams: Beams) -> Reduced:
+def measure(x: Array, Q2: Array, weight: Array, *, cross_section_pb: float, plane: Plane, beams: Beams) -> Reduced:
     """The reduced cross-section from events.
 
     Args:
@@ -126,8 +129,8 @@ def measure(x: Array, Q2: Array, weight: Array, cross_section_pb: float, plane: 
     entries = np.histogram2d(x, Q2, bins)[0]
     summed, squared = (np.histogram2d(x, Q2, bins, weights=v)[0] for v in (w, w**2))
     scale = np.where(plane.inside, cross_section_pb / (total * plane.area), np.nan)
-    mean_Q2 = np.histogram2d(x, Q2, bins, weights=Q2)[0] / np.maximum(entries, 1)
-    return Reduced(summed * scale, np.sqrt(squared) * scale, entries, mean_Q2)
+    mean_q2 = np.histogram2d(x, Q2, bins, weights=Q2)[0] / np.maximum(entries, 1)
+    return Reduced(summed * scale, np.sqrt(squared) * scale, entries, mean_q2)
 
 
 def quark_couplings(quark: int, Q2: Array, settings: ElectroweakSettings) -> tuple[Array, Array]:
@@ -149,8 +152,8 @@ def quark_couplings(quark: int, Q2: Array, settings: ElectroweakSettings) -> tup
 
 
 def leading_order(
-    parton: Mapping[int, Array], x: Array, Q2: Array, running: Array, beams: Beams,
-    settings: ElectroweakSettings = ElectroweakSettings(),
+    parton: Mapping[int, Array], x: Array, Q2: Array, *, running: Array, beams: Beams,
+    settings: ElectroweakSettings = ELECTROWEAK,
 ) -> Array:  # fmt: skip
     """The reduced cross-section of e- p at leading order, for massless quarks.
 

@@ -48,7 +48,8 @@ class Jets(NamedTuple):
     def mass(self) -> Array:
         """Invariant masses, shape (k,)."""
         squares = self.momenta**2
-        return np.sqrt(np.maximum(squares[:, 0] - squares[:, 1:].sum(axis=1), 0.0))
+        mass: Array = np.sqrt(np.maximum(squares[:, 0] - squares[:, 1:].sum(axis=1), 0.0))
+        return mass
 
 
 def has_fastjet() -> bool:

@@ -1,30 +1,46 @@
-"""What the figures draw: two samples, their names, and the numbers of their evaluation."""
+"""What the figures draw: two samples, their names, and the numbers of their evaluation.
 
-from dataclasses import dataclass
+Figures that need whole events (jets, other frames, pairs of particles) are drawn from the first few of them only:
+`few` says how many.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cloudchamber.evaluate.derived import Derived
 from cloudchamber.evaluate.evaluation import Evaluation
 from cloudchamber.evaluate.event_view import PairKind, pair_masses
 from cloudchamber.evaluate.figures.histogram import Histogram
 from cloudchamber.evaluate.observables import OBSERVABLES
+from cloudchamber.evaluate.pixelate import PIXELS, pixelate
 from cloudchamber.evaluate.sample import Column, Sample
-from cloudchamber.evaluate.species import HADRONIC, Feature, Species
+from cloudchamber.evaluate.species import Feature, Species
 from cloudchamber.events import Events, RunInfo
 
 __all__ = ["Columns", "Comparison"]
 
 Array = NDArray[np.float64]
-_BLOCK = 20_000
+_FEW = 2
+"""Reference events for each candidate event where whole events are needed."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """One quantity of both samples."""
+    """One quantity of both samples.
+
+    Attributes:
+        candidate: of the candidate.
+        reference: of the reference.
+        shares: the share of its event that each value carries, of both; all ones by default.
+    """
 
     candidate: Column
     reference: Column
+    shares: tuple[Array | None, Array | None] = (None, None)
 
     def histograms(self, edges: Array) -> tuple[Histogram, Histogram]:
         """Both as histograms, candidate first.
@@ -32,11 +48,8 @@ class Columns:
         Args:
             edges: bins.
         """
-        one, two = (
-            Histogram.fill(c.values, edges, float(c.weight.sum()), c.value_weights)
-            for c in (self.candidate, self.reference)
-        )
-        return one, two
+        one, two = self.shares
+        return Histogram.fill(self.candidate, edges, one), Histogram.fill(self.reference, edges, two)
 
 
 @dataclass(frozen=True)
@@ -65,6 +78,34 @@ class Comparison:
         n, beams = evaluation.plan.candidate.stop, evaluation.beams
         judged, drawn = candidate[:n], reference[: max(evaluation.budget.figure_events, n)]
         return cls(evaluation, Sample(judged, beams, judged.offsets), Sample(drawn, beams, drawn.offsets))
+
+    @cached_property
+    def few(self) -> "Comparison":
+        """The same with fewer reference events, for what needs whole events."""
+        return replace(self, reference=self.reference[: _FEW * len(self.candidate)])
+
+    @cached_property
+    def derived(self) -> tuple[Derived, Derived]:
+        """What is derived from whole events, of candidate and reference."""
+        return Derived(self.candidate), Derived(self.reference)
+
+    def pixelated(self, pixels: int = PIXELS) -> Sample:
+        """The reference as images would hold it.
+
+        Args:
+            pixels: in each direction.
+        """
+        events = pixelate(self.reference.events, pixels)
+        return Sample(events, self.reference.beams, events.offsets)
+
+    def both(self, quantity: Callable[[Derived], Column]) -> Columns:
+        """A derived quantity of both samples.
+
+        Args:
+            quantity: from what is derived of a sample to a column.
+        """
+        one, two = (quantity(derived) for derived in self.derived)
+        return Columns(one, two)
 
     @property
     def labels(self) -> tuple[str, str]:
@@ -108,9 +149,9 @@ class Comparison:
         """
         k = next(k for k, observable in enumerate(OBSERVABLES) if observable.key == key)
         a, b = self.evaluation.observables
+        n, m = min(len(a), len(self.candidate)), min(len(b), len(self.reference))
         return Columns(
-            Column.per_event(a[:, k], self.candidate.weight),
-            Column.per_event(b[: len(self.reference), k], self.reference.weight),
+            Column.per_event(a[:n, k], self.candidate.weight[:n]), Column.per_event(b[:m, k], self.reference.weight[:m])
         )
 
     def masses(self, *kinds: PairKind) -> Columns:
@@ -119,21 +160,15 @@ class Comparison:
         Args:
             *kinds: which pairs.
         """
-        return Columns(_masses(self.candidate, kinds), _masses(self.reference, kinds))
+        return self.both(lambda derived: _masses(derived, kinds))
 
 
-def _masses(sample: Sample, kinds: tuple[PairKind, ...]) -> Column:
-    values, events = [], []
-    for start in range(0, len(sample), _BLOCK):
-        hadrons = sample[start : start + _BLOCK].particles(HADRONIC)
-        for kind in kinds:
-            mass, event = pair_masses(hadrons, kind)
-            values.append(mass)
-            events.append(event + start)
-    event = np.concatenate(events)
+def _masses(derived: Derived, kinds: tuple[PairKind, ...]) -> Column:
+    sample, found = derived.sample, [pair_masses(derived.hadrons, kind) for kind in kinds]
+    values, event = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.argsort(event, kind="stable")
     offsets = np.searchsorted(event[order], np.arange(len(sample) + 1))
-    return Column(np.concatenate(values)[order], offsets, sample.weight)
+    return Column(values[order], offsets, sample.weight)
 
 
 def _label(run: RunInfo, role: str, n: int) -> str:

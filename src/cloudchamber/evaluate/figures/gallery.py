@@ -7,7 +7,17 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from cloudchamber.evaluate.figures import inclusive, plane, scorecard, spectra
+from cloudchamber.evaluate.figures import (
+    hadronic,
+    inclusive,
+    masses,
+    methods,
+    plane,
+    published,
+    reduced,
+    scorecard,
+    spectra,
+)
 from cloudchamber.evaluate.figures.comparison import Comparison
 from cloudchamber.evaluate.figures.style import house_style
 
@@ -25,12 +35,14 @@ class Drawing:
         title: heading in the report.
         caption: what to look for, in one sentence.
         draw: makes it.
+        needs_jets: whether it needs FastJet.
     """
 
     name: str
     title: str
     caption: str
     draw: Callable[[Comparison], Figure]
+    needs_jets: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,9 @@ DRAWINGS = (
     Drawing("ratios", "Distances in units of their floor",
             "Cells near 1 are as good as truth against truth at this number of events; dark cells are not.",
             scorecard.ratios),
+    Drawing("pulls", "Pulls of all event observables",
+            "The candidate's pulls should follow the unit Gaussian as truth against truth does; long bars on the right "
+            "name the observables that do not.", scorecard.pulls),
     Drawing("mean-multiplicities", "Mean multiplicities",
             "Points should lie on zero within their errors; the band is 2 %.", scorecard.mean_multiplicities),
     Drawing("all-particles", "All particles",
@@ -57,9 +72,36 @@ DRAWINGS = (
             "arXiv:2410.22421.", inclusive.all_particles),
     Drawing("dis-plane", "The plane of Q² and x",
             "The ratio should be white up to noise, also along the edges of the allowed region; this is figure 3 of "
-            "arXiv:2410.22421.", plane.dis_plane),
+            "arXiv:2410.22421 and figure 9 of arXiv:2310.16308.", plane.dis_plane),
     Drawing("dis-variables", "Deep-inelastic variables",
             "Look at the edges: the Q² cut, and y near 0 and 1.", inclusive.dis_variables),
+    Drawing("dis-methods", "Deep-inelastic variables by five methods",
+            "Methods that use the hadrons must agree with the reference as well as the electron's does.",
+            methods.five_methods),
+    Drawing("reduced-cross-section", "The reduced cross-section",
+            "Points should lie on the line in every bin of x, and scaling shows as little slope; crosses are what "
+            "pixels make of the reference, as in figure 10 of arXiv:2310.16308.", reduced.reduced_cross_section),
+    Drawing("momentum-flow", "Flow of momentum around the electron",
+            "The recoil stands opposite to the electron and the remnant forward, as in figure 1 of arXiv:2310.16308; "
+            "the ratio should be white.", plane.momentum_flow),
+    Drawing("three-spectra", "Spectra of e⁻, π⁺ and K⁺",
+            "Look at z near 0 and 1, at the edges in pseudorapidity and at the depth of the dip in azimuth; the dashed "
+            "line is what pixels make of the reference, as in figure 5 of arXiv:2310.16308.", published.three_spectra),
+    Drawing("electron-pixels", "The electron's momentum in pixels",
+            "A generator of images cannot be better than the pixels' line; this is figure 3 of arXiv:2310.16308.",
+            published.electron_pixels),
+    Drawing("three-multiplicities", "Multiplicity of e⁻, π⁺ and K⁺",
+            "No event may be without an electron; this is figure 6 of arXiv:2310.16308.",
+            published.three_multiplicities),
+    Drawing("three-sums", "Sum of z over e⁻, π⁺ and K⁺",
+            "The upper edge is momentum conservation: nothing may lie beyond it; this is figure 7 of arXiv:2310.16308.",
+            published.three_sums),
+    Drawing("leading-pairs", "Leading against second fraction",
+            "The ratio should be white along the diagonal edge, where both are equal; this is figure 8 of "
+            "arXiv:2310.16308.", plane.leading_pairs),
+    Drawing("dis-plane-pixels", "The plane of Q² and x in pixels",
+            "Stripes in the lower row are what pixels make of a perfect generator, as in figure 9 of arXiv:2310.16308.",
+            plane.dis_plane_pixels),
     Drawing("sums", "Sums over the event",
             "Quantities that conservation fixes must be spikes at the same place; the others must agree in shape.",
             inclusive.sums),
@@ -73,9 +115,21 @@ DRAWINGS = (
     Drawing("multiplicities", "Multiplicity by species",
             "Look at the share of events without any particle of the species, and at the tails.",
             spectra.multiplicities),
+    Drawing("breit-frame", "The Breit frame",
+            "The hump in ξ and the number of hadrons in the current hemisphere measure fragmentation as e⁺e⁻ "
+            "annihilation does.", hadronic.breit_frame),
+    Drawing("jets", "Jets in the lab and in the Breit frame",
+            "Jets stand opposite to the electron in the lab, and a second one in the Breit frame comes from gluons.",
+            hadronic.jets, needs_jets=True),
+    Drawing("correlators", "Energy-energy correlators",
+            "Weights peak where the hadrons recoil; correlations between particles show here that single-particle "
+            "spectra hide.", hadronic.correlators),
     Drawing("masses", "Invariant masses of pairs",
             "Resonances must stand out as in the reference: pi0 and eta in photon pairs, rho0 and omega in pion "
-            "pairs, K* and Delta.", spectra.masses),
+            "pairs, K*, Delta and phi.", masses.masses),
+    Drawing("masses-less-background", "Resonances without chance pairs",
+            "With pairs of like charge subtracted, peaks must have the reference's place, width and height.",
+            masses.masses_without_background),
     Drawing("worst-observables", "The worst event observables",
             "The twelve event observables with the largest distance in units of the floor, which stands in each plot.",
             scorecard.worst_observables),

@@ -5,14 +5,14 @@ from matplotlib.figure import Figure
 
 from cloudchamber.evaluate.figures.comparison import Comparison
 from cloudchamber.evaluate.figures.histogram import integer_edges, quantile_edges
-from cloudchamber.evaluate.figures.panels import Panel, draw_panel, draw_panels, finish, ratio_panel
-from cloudchamber.evaluate.figures.style import PALETTE, PanelAxes, panel_grid, whole_numbers
+from cloudchamber.evaluate.figures.panels import FEWEST_ENTRIES, Panel, draw_panel, draw_panels, finish, ratio_panel
+from cloudchamber.evaluate.figures.style import INK, PALETTE, PanelAxes, logarithmic, panel_grid, whole_numbers
 from cloudchamber.evaluate.species import Species, feature_named, species_named
 
 __all__ = ["all_particles", "dis_variables", "sums"]
 
 _COUNTED = (
-    Species("e-", r"$e^{-}$", (11,), everything=True),
+    Species("e-", r"$e^{-}$", (11,), with_scattered=True),
     Species("pi+", r"$\pi^{+}$", (211,)),
     Species("K+", r"$K^{+}$", (321,)),
     Species("mu-", r"$\mu^{-}$", (13,)),
@@ -37,7 +37,7 @@ def all_particles(comparison: Comparison) -> Figure:
         Panel(charged, integer_edges(charged.reference.values), "number of charged particles", "share of events",
               log=True),
     )  # fmt: skip
-    figure, axes = panel_grid(len(panels) + 1, 3, width=4.2, height=3.9)
+    figure, axes = panel_grid(len(panels) + 1, 3, width=4.4, height=4.5, pulls=True)
     for pair, panel in zip(axes[:-1], panels, strict=True):
         draw_panel(pair, panel)
     _species_numbers(axes[-1], comparison)
@@ -52,15 +52,23 @@ def _species_numbers(axes: PanelAxes, comparison: Comparison) -> None:
         axes.main.stairs(reference.density, edges, color=color, alpha=0.3, lw=4)
         axes.main.stairs(candidate.density, edges, color=color, lw=1.3, label=species.symbol)
         ratio_panel(axes.ratio, candidate, reference, (0.7, 1.3), color)
+        if axes.pull is not None:
+            pulls = candidate.pulls(reference, FEWEST_ENTRIES)
+            axes.pull.plot(candidate.centers, np.clip(pulls, -4.6, 4.6), "o", color=color, ms=4)
         smallest = min(smallest, float(reference.density[reference.entries > 5].min(initial=1.0)))
-    axes.main.set_yscale("log")
+    logarithmic(axes.main)
     axes.main.set_ylim(0.4 * smallest, 30)
     axes.main.set_ylabel("share of events")
     axes.main.legend(loc="upper right", ncols=4, title="wide and pale: reference; thin: candidate",
                      title_fontsize=9, columnspacing=1.0, handlelength=1.4)  # fmt: skip
-    axes.ratio.set_xlim(edges[0], edges[-1])
-    axes.ratio.set_xlabel("number of particles of the species")
-    whole_numbers(axes.ratio)
+    if axes.pull is not None:
+        axes.pull.axhspan(-2, 2, color=INK, alpha=0.08, lw=0)
+        axes.pull.set_ylim(-5, 5)
+        axes.pull.set_yticks([-4, 0, 4])
+        axes.pull.set_ylabel("pull")
+    axes.main.set_xlim(edges[0], edges[-1])
+    axes.lowest.set_xlabel("number of particles of the species")
+    whole_numbers(axes.lowest)
 
 
 def sums(comparison: Comparison) -> Figure:
@@ -97,4 +105,4 @@ def dis_variables(comparison: Comparison) -> Figure:
         Panel(y, np.linspace(0, 1, 41), r"$y$", "density", log=True),
         Panel(w, w_edges, r"$W$  [GeV]", "density  [1/GeV]"),
     )
-    return draw_panels(comparison, panels, 4)
+    return draw_panels(comparison, panels, 4, height=4.2, pulls=True)
