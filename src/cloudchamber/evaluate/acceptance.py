@@ -13,7 +13,7 @@ import numpy as np
 from cloudchamber.errors import InputError
 from cloudchamber.events import Events
 
-__all__ = ["ACCEPTANCES", "Acceptance"]
+__all__ = ["ACCEPTANCES", "Acceptance", "accepted"]
 
 
 @dataclass(frozen=True)
@@ -65,3 +65,13 @@ ACCEPTANCES = {
         (2212, 2112, 321, 211, 12, 14, 16, 13, 11, 22, 130), 5.0,
     ),
 }  # fmt: skip
+
+
+def accepted(events: Events, acceptance: Acceptance | None) -> Events:
+    """What is left of events under a selection; all of them without one.
+
+    Args:
+        events: the scattered electron first in each.
+        acceptance: which particles to keep.
+    """
+    return events if acceptance is None or len(events) == 0 else acceptance.apply(events)

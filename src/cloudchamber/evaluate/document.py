@@ -122,6 +122,7 @@ class SettingsRecord(_Record):
     beams: str
     candidate: dict[str, Any]
     reference: dict[str, Any]
+    acceptance: str | None = None
 
 
 class MetricsDocument(_Record):
@@ -175,6 +176,7 @@ def _settings(evaluation: Evaluation, candidate_name: str, reference_name: str) 
         n_pairs=len(plan.pairs), pair_size=plan.pair_size, level=level and level.value,
         beams=evaluation.beams.name, candidate=_origin(evaluation.candidate, candidate_name),
         reference=_origin(evaluation.reference, reference_name),
+        acceptance=None if evaluation.acceptance is None else evaluation.acceptance.name,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudchamber.errors import InputError
+from cloudchamber.evaluate.acceptance import Acceptance, accepted
 from cloudchamber.evaluate.budget import FEWEST_EVENTS, Budget
 from cloudchamber.evaluate.classifier import ClassifierTest, classifier_score
 from cloudchamber.evaluate.conservation import Residual, residuals
@@ -82,6 +83,7 @@ class Evaluation:
         classifier: the classifier test.
         verdict: the one conclusion.
         observables: event observables of all candidate and reference events that were used.
+        acceptance: which particles were kept; None for all.
     """
 
     budget: Budget
@@ -97,11 +99,13 @@ class Evaluation:
     classifier: ClassifierTest
     verdict: Verdict
     observables: tuple[Array, Array]
+    acceptance: Acceptance | None = None
 
 
 def evaluate(
-    candidate: Events, reference: Events, budget: str | Budget = "standard", progress: Progress = silent
-) -> Evaluation:
+    candidate: Events, reference: Events, budget: str | Budget = "standard", progress: Progress = silent, *,
+    acceptance: Acceptance | None = None,
+) -> Evaluation:  # fmt: skip
     """Compare events with a reference.
 
     Args:
@@ -109,6 +113,7 @@ def evaluate(
         reference: events of the same level, beams and cuts; best 21 times as many as the candidate has.
         budget: quick, standard or full.
         progress: told of every step.
+        acceptance: which particles to keep; all by default. With one, conservation laws are not judged.
 
     Raises:
         InputError: if the two cannot be compared, hold too few events, or hold numbers that are not finite.
@@ -117,8 +122,8 @@ def evaluate(
     progress("checking the events", 0.0)
     beams = comparable_beams(candidate.run, reference.run)
     n = budget.candidate_events(len(candidate))
-    a = _checked(candidate[:n].final_state(), beams, "the candidate")
-    b = _checked(reference[: budget.reference_events(n)].final_state(), beams, "the reference")
+    a = _checked(accepted(candidate[:n].final_state(), acceptance), beams, "the candidate")
+    b = _checked(accepted(reference[: budget.reference_events(n)].final_state(), acceptance), beams, "the reference")
     plan = Plan.make(len(a), len(b), budget.pairs)
     particles, multiplicities = _particles(a, b, plan, budget, part(progress, 0.0, 0.3))
     matrices = tuple(
@@ -126,13 +131,13 @@ def evaluate(
     )
     events = _events((a, matrices[0]), (b, matrices[1]), plan, budget)
     progress("conservation laws", 0.55)
-    conservation = residuals(a.events, b.events[plan.reference], beams)
+    conservation = () if acceptance else residuals(a.events, b.events[plan.reference], beams)
     classifier = classifier_score((matrices[1], b.weight), (matrices[0], a.weight), plan, part(progress, 0.57, 1.0))
     sizes = a.effective_size, b[plan.reference].effective_size
     verdict = judge([*particles, *events], classifier.score, plan)
     return Evaluation(
         budget, plan, beams, candidate.run, reference.run, sizes,
-        particles, events, multiplicities, conservation, classifier, verdict, (matrices[0], matrices[1]),
+        particles, events, multiplicities, conservation, classifier, verdict, (matrices[0], matrices[1]), acceptance,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ parent is gone finds the pipe closed and leaves. An interrupt ends all workers a
 nothing runs on behind.
 """
 
+import os
 import signal
 import sys
 import traceback
@@ -18,7 +19,7 @@ from typing import Any, TypeVar
 
 from cloudchamber.errors import InputError
 
-__all__ = ["Advance", "exit_on_sigterm", "run_tasks"]
+__all__ = ["Advance", "available_cores", "exit_on_sigterm", "run_tasks"]
 
 Task = TypeVar("Task")
 Advance = Callable[[int], None]
@@ -55,6 +56,16 @@ def run_tasks(job: Callable[[Task, Advance], None], tasks: Sequence[Task], *, wo
             if process.pid is not None:
                 process.terminate()
                 process.join()
+
+
+def available_cores(most: int = 4) -> int:
+    """Cores that this process may use.
+
+    Args:
+        most: upper limit of the answer.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, most)
 
 
 @contextmanager

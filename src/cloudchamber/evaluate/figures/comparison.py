@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from cloudchamber.evaluate.acceptance import accepted
 from cloudchamber.evaluate.derived import Derived
 from cloudchamber.evaluate.evaluation import Evaluation
 from cloudchamber.evaluate.event_view import PairKind, pair_masses
@@ -76,7 +77,12 @@ class Comparison:
             reference: the reference that was given to it.
         """
         n, beams = evaluation.plan.candidate.stop, evaluation.beams
-        judged, drawn = candidate[:n], reference[: max(evaluation.budget.figure_events, n)]
+        judged, drawn = (
+            accepted(events[:most].final_state(), evaluation.acceptance)
+            for events, most in ((candidate, n), (reference, max(evaluation.budget.figure_events, n)))
+        )
+        a, b = evaluation.observables
+        evaluation = replace(evaluation, observables=(a, b[: len(drawn)]))
         return cls(evaluation, Sample(judged, beams, judged.offsets), Sample(drawn, beams, drawn.offsets))
 
     @cached_property
@@ -120,7 +126,9 @@ class Comparison:
         """Beams and cuts, for the top of a figure."""
         beams, cuts = self.evaluation.beams, self.evaluation.reference.cuts
         text = rf"$ep$  {beams.electron:g} $\times$ {beams.hadron:g} GeV"
-        return text if cuts.q2_min is None else text + rf"   $Q^2 > {cuts.q2_min:g}$ GeV$^2$"
+        text = text if cuts.q2_min is None else text + rf"   $Q^2 > {cuts.q2_min:g}$ GeV$^2$"
+        acceptance = self.evaluation.acceptance
+        return text if acceptance is None else text + rf"   $|\eta| < {acceptance.eta:g}$"
 
     def feature(self, species: Species, feature: Feature) -> Columns:
         """One feature of the particles of a species.

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -20,8 +19,9 @@ from cloudchamber.evaluate.figures import (
 )
 from cloudchamber.evaluate.figures.comparison import Comparison
 from cloudchamber.evaluate.figures.style import house_style
+from cloudchamber.physics.jets import has_fastjet
 
-__all__ = ["DRAWINGS", "Drawing", "Drawn", "draw_all"]
+__all__ = ["DRAWINGS", "Drawing", "Drawn", "draw", "draw_all", "drawn"]
 
 DPI = 150
 
@@ -47,15 +47,17 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure that was drawn.
+    """A figure that was drawn, or the reason why it was not.
 
     Attributes:
         drawing: which.
-        svg: the figure as SVG, for the page.
+        svg: the figure as SVG, for the page; empty where it was not drawn.
+        skipped: why it was not drawn; empty where it was.
     """
 
     drawing: Drawing
     svg: str
+    skipped: str = ""
 
 
 DRAWINGS = (
@@ -137,7 +139,7 @@ DRAWINGS = (
 
 
 def draw_all(comparison: Comparison, folder: Path) -> Iterator[Drawn]:
-    """Draw all figures, as PNG and PDF into a folder and as SVG for the page.
+    """Draw all figures, as PNG, PDF and SVG into a folder.
 
     Args:
         comparison: what to draw.
@@ -146,11 +148,36 @@ def draw_all(comparison: Comparison, folder: Path) -> Iterator[Drawn]:
     Yields:
         One figure after the other.
     """
+    for drawing in DRAWINGS:
+        draw(comparison, folder, drawing.name)
+        yield drawn(folder, drawing)
+
+
+def draw(comparison: Comparison, folder: Path, name: str) -> None:
+    """Draw one figure, as PNG, PDF and SVG into a folder.
+
+    Args:
+        comparison: what to draw.
+        folder: for the files; must exist.
+        name: of the figure.
+    """
+    drawing = next(d for d in DRAWINGS if d.name == name)
+    if drawing.needs_jets and not has_fastjet():
+        return
     with house_style():
-        for drawing in DRAWINGS:
-            figure = drawing.draw(comparison)
-            figure.savefig(folder / f"{drawing.name}.png", dpi=DPI)
-            figure.savefig(folder / f"{drawing.name}.pdf", metadata={"CreationDate": None})
-            text = StringIO()
-            figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
-            yield Drawn(drawing, text.getvalue())
+        figure = drawing.draw(comparison)
+        figure.savefig(folder / f"{name}.png", dpi=DPI, pil_kwargs={"compress_level": 1})
+        figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
+        figure.savefig(folder / f"{name}.svg", transparent=True, metadata={"Date": None})
+
+
+def drawn(folder: Path, drawing: Drawing) -> Drawn:
+    """What `draw` made.
+
+    Args:
+        folder: where.
+        drawing: which figure.
+    """
+    if drawing.needs_jets and not has_fastjet():
+        return Drawn(drawing, "", "FastJet is not installed; 'pip install cloudchamber[jets]' brings it.")
+    return Drawn(drawing, (folder / f"{drawing.name}.svg").read_text(encoding="utf-8"))

@@ -134,6 +134,6 @@ def integer_edges(values: Array, tail: float = 2e-4, most: int = 80) -> Array:
         tail: share left out above.
         most: most bins.
     """
-    high = int(np.quantile(values, 1 - tail)) if len(values) else 1
+    high = int(np.quantile(values, 1 - tail, method="higher")) if len(values) else 1
     edges: Array = np.arange(min(max(high, 2), most) + 2, dtype=np.float64) - 0.5
     return edges

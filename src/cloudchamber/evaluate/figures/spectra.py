@@ -3,7 +3,6 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from cloudchamber.evaluate.distances import FEWEST_VALUES
 from cloudchamber.evaluate.figures.comparison import Columns, Comparison
 from cloudchamber.evaluate.figures.histogram import integer_edges, quantile_edges
 from cloudchamber.evaluate.figures.panels import Panel, draw_panels
@@ -11,7 +10,8 @@ from cloudchamber.evaluate.species import SPECIES, Feature, feature_named
 
 __all__ = ["azimuths", "multiplicities", "pseudorapidities", "transverse_momenta"]
 
-_FEWEST_DRAWN = 5 * FEWEST_VALUES
+_FEWEST_DRAWN = 500
+"""Species with fewer particles in the candidate than this are not drawn: their bins would hold a few each."""
 
 def transverse_momenta(comparison: Comparison) -> Figure:
     """Distributions of pT of each species.
@@ -46,7 +46,11 @@ def multiplicities(comparison: Comparison) -> Figure:
     Args:
         comparison: what to draw.
     """
-    shown = [species for species in SPECIES if not (species.scattered or species.everything)]
+    shown = [
+        species for species in SPECIES
+        if not (species.scattered or species.everything)
+        and comparison.counts(species).candidate.values.sum() >= _FEWEST_DRAWN
+    ]  # fmt: skip
     panels = []
     for species in shown:
         columns = comparison.counts(species)
@@ -61,7 +65,7 @@ def _each_species(comparison: Comparison, feature: Feature) -> Figure:
         for species in SPECIES
         if not (species.everything or (species.scattered and feature.trivial_for_electron))
     ]
-    shown = [(s, c) for s, c in found if len(c.reference.values) >= _FEWEST_DRAWN]
+    shown = [(s, c) for s, c in found if len(c.candidate.values) >= _FEWEST_DRAWN]
     panels = [_panel(columns, feature, species.symbol) for species, columns in shown]
     return draw_panels(comparison, panels, 6, width=3.1, height=3.1)
 
