@@ -37,6 +37,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(TREES, "max_iter", 10)
         patch.setattr("cloudchamber.evaluate.figures.gallery.DPI", 40)
+        patch.setattr("cloudchamber.recipes.evaluation.available_cores", lambda: 1)
         with pytest.raises(SystemExit) as left:
             main([*words, "--budget", "quick", "--events", "1000"])
     assert left.value.code == 0
@@ -91,7 +92,7 @@ def test_the_page_loads_nothing_from_elsewhere(report: Path) -> None:
 
 def test_the_page_is_readable_without_eyes_and_on_paper(report: Path, document: MetricsDocument) -> None:
     page = (report / "index.html").read_text()
-    assert page.count('role="img" aria-label=') == len(DRAWINGS)
+    assert page.count('role="img" aria-label=') == len(DRAWINGS) + 2 * SHOWN + 2
     assert "prefers-color-scheme: dark" in page
     assert "@media print" in page
     assert '<html lang="en">' in page
@@ -112,7 +113,7 @@ def test_a_browser_shows_the_verdict_without_errors(report: Path, document: Metr
     assert document.verdict.sentence in seen.stdout
     assert seen.stdout.count("<svg") == len(DRAWINGS) + 2 * SHOWN + len(GROUPS)
     assert f"event 1 of {SHOWN}" in seen.stdout
-    assert "Stop turning" in seen.stdout
+    assert 'aria-pressed="true"' in seen.stdout
     assert "CONSOLE" not in seen.stderr
 
 
@@ -120,7 +121,7 @@ def test_a_browser_shows_the_verdict_without_errors(report: Path, document: Metr
 def test_events_stand_still_where_motion_is_unwelcome(report: Path, tmp_path: Path) -> None:
     seen = browse(report / "index.html", tmp_path / "profile", "--dump-dom", "--force-prefers-reduced-motion")
     assert f"event 1 of {SHOWN}" in seen.stdout
-    assert "Stop turning" not in seen.stdout
+    assert 'aria-pressed="false"' in seen.stdout
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, which pip cannot install")

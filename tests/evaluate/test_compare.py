@@ -7,7 +7,6 @@ from cloudchamber.evaluate import Evaluation
 from cloudchamber.evaluate.compare import compare
 from cloudchamber.evaluate.document import MetricsDocument, to_document
 
-
 _CASES = [(0.51, 0.56, "A"), (0.56, 0.51, "B"), (0.51, 0.52, ""), (0.44, 0.5, "B")]
 
 
