@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudchamber.physics.dis import minkowski
-from cloudchamber.physics.kinematics import Momenta, azimuth_difference, jagged_pairs
+from cloudchamber.physics.kinematics import Momenta, jagged_pairs
 
 __all__ = ["Weighted", "breit_correlator", "pair_correlator", "transverse_correlator"]
 
@@ -44,9 +44,9 @@ def pair_correlator(p: Momenta, offsets: Offsets) -> Weighted:
     """
     one, two = jagged_pairs(offsets)
     pt, eta, phi = p.pt, p.eta, p.phi
-    distance = np.hypot(eta[one] - eta[two], azimuth_difference(phi[one], phi[two]))
-    event = np.searchsorted(offsets, one, side="right") - 1
-    return _normalised(distance, pt[one] * pt[two], event, len(offsets) - 1)
+    apart = np.abs(phi[one] - phi[two])
+    distance = np.sqrt((eta[one] - eta[two]) ** 2 + np.minimum(apart, 2 * np.pi - apart) ** 2)
+    return _normalised(distance, pt[one] * pt[two], _events(offsets)[one], len(offsets) - 1)
 
 
 def transverse_correlator(p: Momenta, offsets: Offsets, electron_phi: Array) -> Weighted:
@@ -57,7 +57,7 @@ def transverse_correlator(p: Momenta, offsets: Offsets, electron_phi: Array) -> 
         offsets: where each event starts, shape (n + 1,).
         electron_phi: azimuth of the scattered electrons, shape (n,).
     """
-    event = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    event = _events(offsets)
     transverse = p.energy * p.pt / np.maximum(p.p, np.finfo(float).tiny)
     return _normalised(np.cos(p.phi - electron_phi[event]), transverse, event, len(offsets) - 1)
 
@@ -70,9 +70,14 @@ def breit_correlator(momenta: Array, offsets: Offsets, proton: Array) -> Weighte
         offsets: where each event starts, shape (n + 1,).
         proton: beam protons in the Breit frame, shape (n, 4).
     """
-    event = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    event = _events(offsets)
     size = np.maximum(np.linalg.norm(momenta[:, 1:], axis=1), np.finfo(float).tiny)
     return _normalised(momenta[:, 3] / size, minkowski(momenta, proton[event]), event, len(offsets) - 1)
+
+
+def _events(offsets: Offsets) -> NDArray[np.int64]:
+    """Event of each particle."""
+    return np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
 
 
 def _normalised(values: Array, weight: Array, event: NDArray[np.int64], n: int) -> Weighted:

@@ -25,8 +25,8 @@ from cloudchamber.events import Events, RunInfo
 __all__ = ["Columns", "Comparison"]
 
 Array = NDArray[np.float64]
-_FEW = 2
-"""Reference events for each candidate event where whole events are needed."""
+_FEW = 4
+"""Where whole events are needed, one in so many of the reference events of other figures is drawn."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,8 @@ class Comparison:
     @cached_property
     def few(self) -> "Comparison":
         """The same with fewer reference events, for what needs whole events."""
-        return replace(self, reference=self.reference[: _FEW * len(self.candidate)])
+        most = max(len(self.candidate), self.evaluation.budget.figure_events // _FEW)
+        return replace(self, reference=self.reference[: min(most, len(self.reference))])
 
     @cached_property
     def derived(self) -> tuple[Derived, Derived]:

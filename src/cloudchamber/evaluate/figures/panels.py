@@ -108,6 +108,8 @@ def draw_panel(axes: PanelAxes, panel: Panel) -> None:
         _pull_panel(axes.pull, axes.main, candidate.pulls(reference, FEWEST_ENTRIES), panel.edges)
     axes.main.set_xlim(panel.edges[0], panel.edges[-1])
     axes.lowest.set_xlabel(panel.label)
+    if len(axes.main.figure.axes) > _MANY_AXES:
+        axes.main.xaxis.set_major_locator(MaxNLocator(nbins=5))
     if panel.edges[0] == -0.5 and np.all(np.diff(panel.edges) == 1):
         whole_numbers(axes.lowest)
 

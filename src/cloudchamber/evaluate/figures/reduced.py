@@ -42,7 +42,8 @@ def reduced_cross_section(comparison: Comparison) -> Figure:
     candidate = _measured(comparison.candidate, plane, sigma or 1.0)
     reference = _measured(comparison.reference, plane, sigma or 1.0)
     found = _Measured(candidate, reference, _measured(comparison.few.pixelated(), plane, sigma or 1.0))
-    rows = [i for i in range(len(plane.x) - 1) if (reference.entries[i] * plane.inside[i] >= _FEWEST).sum() >= 3]
+    expected = reference.entries * plane.inside * min(1.0, len(comparison.candidate) / len(comparison.reference))
+    rows = [i for i in range(len(plane.x) - 1) if (expected[i] >= _FEWEST).sum() >= 2]
     most = 2 * _COLUMNS
     rows = [rows[k] for k in np.linspace(0, len(rows) - 1, most).round().astype(int)] if len(rows) > most else rows
     high = -(-max(len(rows), 1) // _COLUMNS)
