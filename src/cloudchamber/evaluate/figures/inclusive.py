@@ -12,10 +12,10 @@ from cloudchamber.evaluate.species import Species, feature_named, species_named
 __all__ = ["all_particles", "dis_variables", "sums"]
 
 _COUNTED = (
-    Species("e-", r"$e^{-}$", (11,), with_scattered=True),
-    Species("pi+", r"$\pi^{+}$", (211,)),
-    Species("K+", r"$K^{+}$", (321,)),
-    Species("mu-", r"$\mu^{-}$", (13,)),
+    Species("e-", "e⁻", (11,), with_scattered=True),
+    Species("pi+", "π⁺", (211,)),
+    Species("K+", "K⁺", (321,)),
+    Species("mu-", "μ⁻", (13,)),
 )
 
 

@@ -32,8 +32,10 @@ __all__ = ["FEWEST_ENTRIES", "Panel", "draw_panel", "draw_panels", "finish", "ra
 
 Array = NDArray[np.float64]
 FEWEST_ENTRIES = 10
-_MANY_AXES = 16
+_FEW_AXES = 8
 """With more axes than this in a figure, minor ticks only cost time."""
+_MANY_AXES = 16
+"""With more axes than this in a figure, fewer ticks are drawn."""
 _GREY = "#8c959f"
 
 
@@ -182,7 +184,7 @@ def _pull_panel(axes: Axes, main: Axes, pulls: Array, edges: Array) -> None:
     axes.set_yticks([-4, 0, 4])
     axes.set_ylabel("pull")
     counted = pulls[np.isfinite(pulls)]
-    text = rf"$\chi^2$ / bins = {(counted**2).sum():.0f} / {len(counted)}"
+    text = f"χ² / bins = {(counted**2).sum():.0f} / {len(counted)}"
     main.text(0.04, 0.95, text, transform=main.transAxes, ha="left", va="top", fontsize=9)
 
 
@@ -198,5 +200,5 @@ def _vertical_axis(axes: Axes, panel: Panel, histograms: tuple[Histogram, Histog
         return
     seen = histograms[1].density[histograms[1].density > 0]
     low = 0.4 * float(seen.min()) if len(seen) else 1e-6
-    logarithmic(axes, minor=len(axes.figure.axes) <= _MANY_AXES)
+    logarithmic(axes, minor=len(axes.figure.axes) <= _FEW_AXES)
     axes.set_ylim(min(low, panel.lowest * top or low), 6 * top or 1.0)

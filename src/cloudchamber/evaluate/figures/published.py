@@ -21,9 +21,9 @@ __all__ = ["electron_pixels", "three_multiplicities", "three_spectra", "three_su
 Array = NDArray[np.float64]
 
 THREE = (
-    Species("e-", r"$e^{-}$", (11,), with_scattered=True),
-    Species("pi+", r"$\pi^{+}$", (211,)),
-    Species("K+", r"$K^{+}$", (321,)),
+    Species("e-", "e⁻", (11,), with_scattered=True),
+    Species("pi+", "π⁺", (211,)),
+    Species("K+", "K⁺", (321,)),
 )
 """The species of arXiv:2310.16308."""
 _IMAGES = f"reference in {PIXELS} x {PIXELS} pixels"
@@ -55,8 +55,8 @@ def electron_pixels(comparison: Comparison, sizes: tuple[int, ...] = _SIZES) -> 
     few, images = comparison.few, {size: comparison.few.pixelated(size) for size in sizes}
     figure, axes = panel_grid(2, 2, width=7.0, height=4.4)
     shown = (
-        (_pt, np.linspace(0.0, 30.0, 61), r"$p_\mathrm{T}$ of $e^{-}$  [GeV]", "electrons per event  [1/GeV]"),
-        (_z, np.linspace(0.0, 1.0, 51), r"$z$ of $e^{-}$, the content of the pixels", "electrons per event"),
+        (_pt, np.linspace(0.0, 30.0, 61), r"$p_\mathrm{T}$ of e⁻  [GeV]", "electrons per event  [1/GeV]"),
+        (_z, np.linspace(0.0, 1.0, 51), "z of e⁻, the content of the pixels", "electrons per event"),
     )
     for pair, (quantity, edges, label, density) in zip(axes, shown, strict=True):
         columns = Columns(quantity(few.candidate, THREE[0]), quantity(few.reference, THREE[0]))
@@ -94,7 +94,7 @@ def three_sums(comparison: Comparison) -> Figure:
         comparison: what to draw.
     """
     few, images = comparison.few, comparison.few.pixelated()
-    together = Species("three", r"$e^{-}, \pi^{+}, K^{+}$", (11, 211, 321), with_scattered=True)
+    together = Species("three", "e⁻, π⁺, K⁺", (11, 211, 321), with_scattered=True)
     panels = []
     for species in (together, *THREE):
         columns = Columns(_sum_z(few.candidate, species), _sum_z(few.reference, species))
@@ -109,7 +109,7 @@ def _spectra(comparison: Comparison, species: Species, images: Sample | None) ->
     for quantity, edges, label, log, lowest in (
         (_z, _z_edges, r"$z$", True, 1e-4),
         (_eta, _eta_edges, r"$\eta$", False, 1.0),
-        (_dphi, _dphi_edges, r"$\phi$ from opposite to $e^{\prime}$  [rad]", True, 0.3),
+        (_dphi, _dphi_edges, "φ from opposite to e′  [rad]", True, 0.3),
     ):
         a, b = quantity(comparison.candidate, species), quantity(comparison.reference, species)
         third = None if images is None else quantity(images, species)

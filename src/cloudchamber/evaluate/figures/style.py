@@ -13,6 +13,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.transforms import ScaledTranslation
 
 __all__ = [
     "CANDIDATE", "INK", "PALETTE", "REFERENCE", "THIRD", "PanelAxes", "house_style", "logarithmic", "panel_grid",
@@ -27,6 +28,8 @@ PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
 _LEFT, _RIGHT, _HEAD, _BOTTOM, _GAP, _FLOOR = 0.72, 0.14, 0.6, 0.52, 0.78, 0.62
 """Margins of a grid of panels in inches: around it, and between its columns and rows."""
+_Y_LABEL, _X_LABEL = 0.46, 0.27
+"""Distances of labels from their axes in inches."""
 
 _RC: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -104,9 +107,18 @@ def panel_grid(
         main = figure.add_subplot(inner[0])
         below = [figure.add_subplot(inner[i], sharex=main) for i in range(1, len(shares))]
         for upper in (main, *below[:-1]):
-            upper.tick_params(labelbottom=False)
+            upper.xaxis.set_visible(False)
+        for cell in (main, *below):
+            _fix_labels(cell)
         axes.append(PanelAxes(main, *below))
     return figure, axes
+
+
+def _fix_labels(axes: Axes) -> None:
+    """Put the labels of the axes at fixed distances, where they line up and need not be measured."""
+    inches = axes.figure.dpi_scale_trans
+    axes.yaxis.set_label_coords(0, 0.5, axes.transAxes + ScaledTranslation(-_Y_LABEL, 0, inches))
+    axes.xaxis.set_label_coords(0.5, 0, axes.transAxes + ScaledTranslation(0, -_X_LABEL, inches))
 
 
 def logarithmic(axes: Axes, *, minor: bool = True) -> None:

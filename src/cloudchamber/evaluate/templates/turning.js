@@ -19,7 +19,7 @@
     const a = Math.cos(view.azimuth), b = Math.sin(view.azimuth), c = Math.cos(view.tilt), d = Math.sin(view.tilt);
     const right = a * z + b * x, depth = a * x - b * z;
     const up = c * y - d * depth, far = c * depth + d * y;
-    const scale = (view.size * Math.min(width, height * 1.4) * 0.46) / (1 - 0.22 * far);
+    const scale = (view.size * Math.min(width, height * 1.4) * 0.43) / (1 - 0.22 * far);
     return [width / 2 + right * scale, height / 2 - up * scale];
   };
 
@@ -54,12 +54,12 @@
       const x = 0.45 * Math.cos(k * Math.PI / 4), y = 0.45 * Math.sin(k * Math.PI / 4);
       line(pen, [at([x, y, -0.5]), at([x, y, 0.5])], paint.line, 1);
     }
-    line(pen, [at([0, 0, -1.1]), at([0, 0, 1.1])], paint.soft, 1);
+    line(pen, [at([0, 0, -1.02]), at([0, 0, 1.02])], paint.soft, 1);
     pen.fillStyle = paint.soft;
     pen.font = "13px system-ui, sans-serif";
     pen.textAlign = "center";
-    pen.fillText("p →", ...at([0, 0.06, 1.12]));
-    pen.fillText("← e", ...at([0, 0.06, -1.12]));
+    pen.fillText("p →", ...at([0, 0.06, 1.05]));
+    pen.fillText("← e", ...at([0, 0.06, -1.05]));
     for (const track of shown.tracks) {
       const tip = at(end(track)), color = paint.groups[track[0]];
       pen.setLineDash(track[0] === 3 ? [3, 3] : []);
