@@ -77,7 +77,7 @@ def cluster(
     columns = dict(zip(("E", "px", "py", "pz"), momenta.T, strict=True))
     record = ak.Array({name: np.ascontiguousarray(column) for name, column in columns.items()})
     particles = ak.with_name(ak.unflatten(record, np.diff(offsets)), "Momentum4D")
-    with _banner_on_standard_error():
+    with _without_banner():
         found = _inclusive_jets(particles, algorithm, radius, pt_min)
     found = found[ak.argsort(found.px**2 + found.py**2, ascending=False)]
     flat = np.stack([ak.to_numpy(ak.flatten(found[name])) for name in columns], axis=-1).astype(np.float64)
@@ -92,13 +92,14 @@ def _inclusive_jets(particles: ak.Array, algorithm: Algorithm, radius: float, pt
 
 
 @contextmanager
-def _banner_on_standard_error() -> Iterator[None]:
+def _without_banner() -> Iterator[None]:
     """FastJet prints whom to cite on its first use, past Python, to standard output, where results belong."""
     sys.stdout.flush()
-    saved = os.dup(1)
+    saved, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(2, 1)
+        os.dup2(nowhere, 1)
         yield
     finally:
         os.dup2(saved, 1)
         os.close(saved)
+        os.close(nowhere)
