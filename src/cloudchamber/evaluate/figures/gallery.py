@@ -123,9 +123,8 @@ DRAWINGS = (
             "The hump in ξ and the number of hadrons in the current hemisphere measure fragmentation as e⁺e⁻ "
             "annihilation does.", hadronic.breit_frame),
     Drawing("jets", "Jets in the lab and in the Breit frame",
-            "Jets stand opposite to the electron in the lab, and a second one in the Breit frame comes from gluons; found "
-            "with FastJet (arXiv:1111.6097).",
-            hadronic.jets, needs_jets=True),
+            "Jets stand opposite to the electron in the lab, and a second one in the Breit frame comes from gluons; "
+            "found with FastJet (arXiv:1111.6097).", hadronic.jets, needs_jets=True),
     Drawing("correlators", "Energy-energy correlators",
             "Weights peak where the hadrons recoil; correlations between particles show here that single-particle "
             "spectra hide.", hadronic.correlators),
