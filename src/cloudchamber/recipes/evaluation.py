@@ -1,5 +1,7 @@
 """`evaluate` with files: read two samples, compare them, write the report."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +19,7 @@ from cloudchamber.evaluate.progress import Progress, part, silent
 from cloudchamber.evaluate.report import report_page
 from cloudchamber.formats import files
 from cloudchamber.formats.atomic import atomic_path, explain_os_error
-from cloudchamber.recipes.workers import Advance, available_cores, run_tasks
+from cloudchamber.recipes.workers import Advance, available_cores, behind
 
 __all__ = ["Report", "evaluate_files"]
 
@@ -69,12 +71,14 @@ def evaluate_files(
     progress("reading", 0.0)
     judged = files.read(candidate, _fewest(events, allowed.events)).final_state()
     truth = files.read(reference, allowed.reference_events(len(judged))).final_state()
-    evaluation = evaluate(judged, truth, allowed, part(progress, 0.02, 0.75), acceptance=acceptance)
-    document = to_document(evaluation, str(candidate), str(reference))
-    with atomic_path(folder / "metrics.json") as path:
-        path.write_text(document.model_dump_json(indent=2), encoding="utf-8")
-    comparison = Comparison.of(evaluation, judged, truth)
-    figures = _draw(comparison, folder, workers or available_cores(), part(progress, 0.75, 1.0))
+    comparison = Comparison.before(judged, truth, allowed, acceptance)
+    with _drawing(comparison, folder / "figures", workers or available_cores()) as finish:
+        evaluation = evaluate(judged, truth, allowed, part(progress, 0.02, 0.75), acceptance=acceptance)
+        document = to_document(evaluation, str(candidate), str(reference))
+        with atomic_path(folder / "metrics.json") as path:
+            path.write_text(document.model_dump_json(indent=2), encoding="utf-8")
+        progress("figures", 0.8)
+        figures = finish(comparison.with_numbers(evaluation))
     displays = choose_displays(comparison.candidate, comparison.reference)
     with atomic_path(folder / "index.html") as path:
         path.write_text(report_page(document, figures, displays), encoding="utf-8")
@@ -82,17 +86,28 @@ def evaluate_files(
     return Report(evaluation, folder)
 
 
-def _draw(comparison: Comparison, folder: Path, workers: int, progress: Progress) -> list[Drawn]:
-    place, behind = folder / "figures", 0
+@contextmanager
+def _drawing(comparison: Comparison, place: Path, workers: int) -> Iterator[Callable[[Comparison], list[Drawn]]]:
+    """Draw what needs no numbers while they are computed, and the rest when they are known.
 
-    def advance(more: int) -> None:
-        nonlocal behind
-        behind += more
-        progress("figures", behind / len(DRAWINGS))
+    With one worker all is drawn at the end. The yielded function draws the rest and returns all figures.
+    """
+    early = [d.name for d in DRAWINGS if workers > 1 and not d.needs_numbers]
+    late = [d.name for d in DRAWINGS if d.name not in early]
 
-    try:
-        run_tasks(partial(_draw_one, comparison, place), [d.name for d in DRAWINGS], workers=workers, advance=advance)
+    def finish(numbers: Comparison) -> list[Drawn]:
+        for name in late:
+            draw(numbers, place, name)
+        wait()
         return [drawn(place, drawing) for drawing in DRAWINGS]
+
+    wait: Callable[[], None] = _nothing
+    try:
+        with ExitStack() as stack:
+            if early:
+                job = partial(_draw_one, comparison, place)
+                wait = stack.enter_context(behind(job, early, workers=workers - 1, advance=_ignore))
+            yield finish
     except OSError as error:
         raise explain_os_error(error, place) from error
 
@@ -100,6 +115,14 @@ def _draw(comparison: Comparison, folder: Path, workers: int, progress: Progress
 def _draw_one(comparison: Comparison, place: Path, name: str, advance: Advance) -> None:
     draw(comparison, place, name)
     advance(1)
+
+
+def _nothing() -> None:
+    """Wait for nobody."""
+
+
+def _ignore(_more: int) -> None:
+    """Let figures appear without a word: the evaluation itself says how far it is."""
 
 
 def _fewest(*limits: int | None) -> int | None:

@@ -11,12 +11,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudchamber.evaluate.acceptance import accepted
+from cloudchamber.evaluate.acceptance import Acceptance, accepted
+from cloudchamber.evaluate.budget import Budget
 from cloudchamber.evaluate.derived import Derived
-from cloudchamber.evaluate.evaluation import Evaluation
+from cloudchamber.evaluate.evaluation import Evaluation, comparable_beams
 from cloudchamber.evaluate.event_view import PairKind, pair_masses
 from cloudchamber.evaluate.figures.histogram import Histogram
-from cloudchamber.evaluate.observables import OBSERVABLES
+from cloudchamber.evaluate.observables import OBSERVABLES, one_observable
 from cloudchamber.evaluate.pixelate import PIXELS, pixelate
 from cloudchamber.evaluate.sample import Column, Sample
 from cloudchamber.evaluate.species import Feature, Species
@@ -58,14 +59,38 @@ class Comparison:
     """Two samples side by side.
 
     Attributes:
-        evaluation: the numbers.
-        candidate: the events that were judged.
-        reference: what to draw them against; may hold more events than were compared.
+        candidate: the events that are judged.
+        reference: what to draw them against; may hold more events than are compared.
+        acceptance: which particles were kept; None for all.
+        evaluation: the numbers; None before they are known, when only some figures can be drawn.
     """
 
-    evaluation: Evaluation
     candidate: Sample
     reference: Sample
+    acceptance: Acceptance | None = None
+    evaluation: Evaluation | None = None
+
+    @classmethod
+    def before(
+        cls, candidate: Events, reference: Events, budget: Budget, acceptance: Acceptance | None = None
+    ) -> "Comparison":
+        """The comparison that an evaluation will make, without its numbers.
+
+        Args:
+            candidate: the events that will be given to it.
+            reference: the reference that will be given to it.
+            budget: the budget that will be given to it.
+            acceptance: which particles to keep; all by default.
+
+        Raises:
+            InputError: if the two cannot be compared.
+        """
+        beams, n = comparable_beams(candidate.run, reference.run), budget.candidate_events(len(candidate))
+        judged, drawn = (
+            accepted(events[:most].final_state(), acceptance)
+            for events, most in ((candidate, n), (reference, max(budget.figure_events, n)))
+        )
+        return cls(Sample(judged, beams, judged.offsets), Sample(drawn, beams, drawn.offsets), acceptance)
 
     @classmethod
     def of(cls, evaluation: Evaluation, candidate: Events, reference: Events) -> "Comparison":
@@ -76,19 +101,32 @@ class Comparison:
             candidate: the events that were given to it.
             reference: the reference that was given to it.
         """
-        n, beams = evaluation.plan.candidate.stop, evaluation.beams
-        judged, drawn = (
-            accepted(events[:most].final_state(), evaluation.acceptance)
-            for events, most in ((candidate, n), (reference, max(evaluation.budget.figure_events, n)))
-        )
+        return cls.before(candidate, reference, evaluation.budget, evaluation.acceptance).with_numbers(evaluation)
+
+    def with_numbers(self, evaluation: Evaluation) -> "Comparison":
+        """The same with the numbers of the evaluation.
+
+        Args:
+            evaluation: of these events.
+        """
         a, b = evaluation.observables
-        evaluation = replace(evaluation, observables=(a, b[: len(drawn)]))
-        return cls(evaluation, Sample(judged, beams, judged.offsets), Sample(drawn, beams, drawn.offsets))
+        return replace(self, evaluation=replace(evaluation, observables=(a, b[: len(self.reference)])))
+
+    @property
+    def numbers(self) -> Evaluation:
+        """The numbers, for figures that need them.
+
+        Raises:
+            ValueError: if they are not known yet.
+        """
+        if self.evaluation is None:
+            raise ValueError("this figure needs the numbers of the evaluation")
+        return self.evaluation
 
     @cached_property
     def few(self) -> "Comparison":
         """The same with fewer reference events, for what needs whole events."""
-        most = max(len(self.candidate), self.evaluation.budget.figure_events // _FEW)
+        most = max(len(self.candidate), len(self.reference) // _FEW)
         return replace(self, reference=self.reference[: min(most, len(self.reference))])
 
     @cached_property
@@ -125,11 +163,10 @@ class Comparison:
     @property
     def title(self) -> str:
         """Beams and cuts, for the top of a figure."""
-        beams, cuts = self.evaluation.beams, self.evaluation.reference.cuts
+        beams, cuts = self.reference.beams, self.reference.events.run.cuts
         text = rf"$ep$  {beams.electron:g} $\times$ {beams.hadron:g} GeV"
         text = text if cuts.q2_min is None else text + rf"   $Q^2 > {cuts.q2_min:g}$ GeV$^2$"
-        acceptance = self.evaluation.acceptance
-        return text if acceptance is None else text + rf"   $|\eta| < {acceptance.eta:g}$"
+        return text if self.acceptance is None else text + rf"   $|\eta| < {self.acceptance.eta:g}$"
 
     def feature(self, species: Species, feature: Feature) -> Columns:
         """One feature of the particles of a species.
@@ -156,12 +193,17 @@ class Comparison:
         Args:
             key: its name.
         """
+        if self.evaluation is None:
+            return self._columns(*(one_observable(sample, key) for sample in (self.candidate, self.reference)))
         k = next(k for k, observable in enumerate(OBSERVABLES) if observable.key == key)
         a, b = self.evaluation.observables
-        n, m = min(len(a), len(self.candidate)), min(len(b), len(self.reference))
-        return Columns(
-            Column.per_event(a[:n, k], self.candidate.weight[:n]), Column.per_event(b[:m, k], self.reference.weight[:m])
-        )
+        return self._columns(a[:, k], b[:, k])
+
+    def _columns(self, candidate: Array, reference: Array) -> Columns:
+        """One number for each event, or for the first of them."""
+        found = ((self.candidate, candidate), (self.reference, reference))
+        one, two = (Column.per_event(v[: len(s)], s.weight[: len(v)]) for s, v in found)
+        return Columns(one, two)
 
     def masses(self, *kinds: PairKind) -> Columns:
         """Masses of all pairs of some kinds.

@@ -38,6 +38,7 @@ class Drawing:
         caption: what to look for, in one sentence.
         draw: makes it.
         needs_jets: whether it needs FastJet.
+        needs_numbers: whether it needs the numbers of the evaluation.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Drawing:
     caption: str
     draw: Callable[[Comparison], Figure]
     needs_jets: bool = False
+    needs_numbers: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,13 @@ class Drawn:
 DRAWINGS = (
     Drawing("ratios", "Distances in units of their floor",
             "Cells near 1 are as good as truth against truth at this number of events; dark cells are not.",
-            scorecard.ratios),
+            scorecard.ratios, needs_numbers=True),
     Drawing("pulls", "Pulls of all event observables",
             "The candidate's pulls should follow the unit Gaussian as truth against truth does; long bars on the right "
-            "name the observables that do not.", scorecard.pulls),
+            "name the observables that do not.", scorecard.pulls, needs_numbers=True),
     Drawing("mean-multiplicities", "Mean multiplicities",
-            "Points should lie on zero within their errors; the band is 2 %.", scorecard.mean_multiplicities),
+            "Points should lie on zero within their errors; the band is 2 %.",
+            scorecard.mean_multiplicities, needs_numbers=True),
     Drawing("all-particles", "All particles",
             "The line should follow the filled reference into the tails; these are the quantities of figure 2 of "
             "arXiv:2410.22421.", inclusive.all_particles),
@@ -136,7 +139,7 @@ DRAWINGS = (
             masses.masses_without_background),
     Drawing("worst-observables", "The worst event observables",
             "The twelve event observables with the largest distance in units of the floor, which stands in each plot.",
-            scorecard.worst_observables),
+            scorecard.worst_observables, needs_numbers=True),
 )  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def reduced_cross_section(comparison: Comparison) -> Figure:
 
 
 def _plane(comparison: Comparison) -> Plane:
-    beams, cuts = comparison.evaluation.beams, comparison.evaluation.reference.cuts
+    beams, cuts = comparison.reference.beams, comparison.reference.events.run.cuts
     Q2 = comparison.reference.dis.Q2
     low = cuts.q2_min or float(np.quantile(Q2, 0.001))
     high = min(0.95 * center_of_mass_energy(beams) ** 2, max(4 * low, float(np.quantile(Q2, 0.9995))))

@@ -52,7 +52,7 @@ def ratios(comparison: Comparison) -> Figure:
 
 
 def _ratio_table(comparison: Comparison) -> Array:
-    found = {(m.species, m.quantity): m.score for m in comparison.evaluation.particles}
+    found = {(m.species, m.quantity): m.score for m in comparison.numbers.particles}
     table = np.full((len(FEATURES), len(SPECIES)), np.nan)
     for (i, feature), (j, species) in product(enumerate(FEATURES), enumerate(SPECIES)):
         score = found.get((species.key, feature.key))
@@ -67,7 +67,7 @@ def mean_multiplicities(comparison: Comparison) -> Figure:
     Args:
         comparison: what to draw.
     """
-    rows = [m for m in comparison.evaluation.multiplicities if m.score is not None and m.candidate[0] > 0]
+    rows = [m for m in comparison.numbers.multiplicities if m.score is not None and m.candidate[0] > 0]
     difference = np.array([100 * (m.candidate[0] / m.reference[0] - 1) for m in rows])
     error = np.array([100 * m.score.error for m in rows if m.score])
     figure = Figure(figsize=(14.4, 4.2))
@@ -95,7 +95,7 @@ def pulls(comparison: Comparison) -> Figure:
     Args:
         comparison: what to draw.
     """
-    n = comparison.evaluation.plan.candidate.stop
+    n = comparison.numbers.plan.candidate.stop
     found, floor = [], []
     for observable in OBSERVABLES:
         columns = comparison.observable(observable.key)
@@ -152,7 +152,7 @@ def worst_observables(comparison: Comparison) -> Figure:
     Args:
         comparison: what to draw.
     """
-    events = comparison.evaluation.events
+    events = comparison.numbers.events
     ranked = sorted(range(len(events)), key=lambda k: _ratio(events[k]), reverse=True)[:_WORST]
     panels = [_observable_panel(comparison, OBSERVABLES[k], f"{_ratio(events[k]):.1f}") for k in ranked]
     return draw_panels(comparison, panels, 6, width=3.1, height=3.1)
