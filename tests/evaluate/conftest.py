@@ -8,7 +8,10 @@ from cloudchamber.events import Beams, Events
 from cloudchamber.simulate.pythia import DISSetting, simulate_shard
 
 N = 1000
-BUDGET = Budget("test", N, 4, 5, 5000)
+BUDGET = Budget(
+    "test", N, 4, 5, 5000, classifier_pairs=4, slices=8, permutations=40, kernel_batches=2, neighbours=300, matched=8,
+    matched_pairs=3,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +28,11 @@ def candidate(truth: Events) -> Events:
 @pytest.fixture(scope="session")
 def reference(truth: Events) -> Events:
     return truth[N:]
+
+
+@pytest.fixture(scope="session")
+def budget() -> Budget:
+    return BUDGET
 
 
 @pytest.fixture(scope="session")

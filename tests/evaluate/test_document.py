@@ -27,7 +27,7 @@ def test_it_is_strict_json_and_reads_back(document: MetricsDocument) -> None:
 
 
 def test_it_holds_everything(document: MetricsDocument) -> None:
-    assert document.schema_version == 1
+    assert document.schema_version == 2
     assert [m.quantity for m in document.events] == [o.key for o in OBSERVABLES]
     assert {m.species for m in document.particles} == {s.key for s in SPECIES}
     assert len(document.classifier.importance) == len(OBSERVABLES)
@@ -51,5 +51,5 @@ def test_unknown_keys_and_missing_keys_are_refused(document: MetricsDocument) ->
 def test_the_schema_is_a_json_schema() -> None:
     schema = MetricsDocument.model_json_schema()
     assert schema["type"] == "object"
-    assert schema["properties"]["schema_version"]["const"] == 1
+    assert schema["properties"]["schema_version"]["const"] == 2
     assert schema["additionalProperties"] is False

@@ -38,6 +38,7 @@ def evaluate_files(
     *,
     budget: str = "standard",
     events: int | None = None,
+    training: Path | None = None,
     progress: Progress = silent,
 ) -> Report:
     """Compare a file of events with a reference and write a report.
@@ -48,6 +49,7 @@ def evaluate_files(
         folder: where to write; made where it does not exist, but not its parent.
         budget: quick, standard or full.
         events: use at most this many events of the candidate.
+        training: events that the candidate may have been learned from, for the test of memorisation.
         progress: told of every step.
 
     Raises:
@@ -56,12 +58,14 @@ def evaluate_files(
     allowed = Budget.named(budget)
     if events is not None and events < FEWEST_EVENTS:
         raise InputError(f"--events {events} is too few; evaluate needs at least {FEWEST_EVENTS}.")
-    comparable_beams(files.read_run(candidate), files.read_run(reference))
+    for file in (candidate, *([training] if training else [])):
+        comparable_beams(files.read_run(file), files.read_run(reference))
     _make_folder(folder)
     progress("reading", 0.0)
     judged = files.read(candidate, _fewest(events, allowed.events)).final_state()
     truth = files.read(reference, allowed.reference_events(len(judged))).final_state()
-    evaluation = evaluate(judged, truth, allowed, part(progress, 0.02, 0.75))
+    known = files.read(training, allowed.training_events).final_state() if training else None
+    evaluation = evaluate(judged, truth, allowed, part(progress, 0.02, 0.75), known)
     document = to_document(evaluation, str(candidate), str(reference))
     with atomic_path(folder / "metrics.json") as path:
         path.write_text(document.model_dump_json(indent=2), encoding="utf-8")
