@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from rich.table import Table
 
 from cloudchamber.evaluate import BUDGETS, Budget, Evaluation, evaluate
 from cloudchamber.evaluate.cloud_classifier import cloud_classifier_score
+from cloudchamber.evaluate.evaluation import Measurement
 from cloudchamber.evaluate.sample import Sample
 from cloudchamber.evaluate.verdict import SIGNIFICANCE
 from cloudchamber.events import Beams, Events
@@ -202,37 +204,47 @@ def _rejections(k: int, budget: Budget, seed: int) -> dict[str, bool]:
     return {**single, "verdict (corrected)": verdict.indistinguishable is False}
 
 
-def detect(n: int, reference_events: int, budget: Budget, seed: int) -> Table:
+class Row(NamedTuple):
+    """What the evaluation says of one sample."""
+
+    sample: str
+    rejected: str
+    p: str
+    tests_that_fail: str
+    largest_distance: str
+    cloud_alone: str
+    seconds: str
+
+
+def detect(truth: Events, sample: Events, budget: Budget, seed: int) -> Iterator[Row]:
     """What the verdict says of bent samples.
 
     Args:
-        n: events to judge.
-        reference_events: of truth.
+        truth: the reference.
+        sample: other true events, to be bent.
         budget: of the evaluation.
-        seed: of the samples.
+        seed: of the detuned sample.
+
+    Yields:
+        One row for each way to bend.
     """
-    truth, sample = simulated(reference_events, seed), simulated(n, seed + 1)
-    title = f"n = {n:,}, reference {reference_events:,}, budget {budget.name}"
-    headings = "sample", "rejected", "p", "tests that fail", "largest W1 / floor", "cloud classifier alone", "seconds"
-    table = Table(*headings, title=title)
     candidates = {name: partial(changed, sample, change) for name, change in BENT.items()}
-    candidates["aLund +20 %"] = partial(simulated, n, seed + 2, (f"StringZ:aLund = {1.2 * A_LUND:.3f}",))
+    candidates["aLund +20 %"] = partial(simulated, len(sample), seed, (f"StringZ:aLund = {1.2 * A_LUND:.3f}",))
     for name, make in candidates.items():
         candidate, start = make(), time.perf_counter()
         found = evaluate(candidate, truth, budget)
         seconds = time.perf_counter() - start
-        worst = max((m for m in (*found.particles, *found.events) if m.score and m.score.ratio), key=_ratio)
-        table.add_row(
-            name, "yes" if found.verdict.indistinguishable is False else "no", f"{found.verdict.p_value or 0.0:.1g}",
-            "; ".join(test.name for test in found.verdict.tests if test.rejected),
+        verdict, worst = found.verdict, max((*found.particles, *found.events), key=_ratio)
+        yield Row(
+            name, "yes" if verdict.indistinguishable is False else "no", f"{verdict.p_value or 0.0:.1g}",
+            "; ".join(test.name for test in verdict.tests if test.rejected),
             f"{worst.quantity} of {worst.species or 'events'}: {_ratio(worst):.1f}",
-            _cloud_alone(candidate, truth[:n]) if name in CLOUD_ALONE else "", f"{seconds:.0f}",
+            _cloud_alone(candidate, truth[: len(sample)]) if name in CLOUD_ALONE else "", f"{seconds:.0f}",
         )  # fmt: skip
-    return table
 
 
-def _ratio(m: object) -> float:
-    return m.score.ratio  # type: ignore[attr-defined]
+def _ratio(m: Measurement) -> float:
+    return (m.score and m.score.ratio) or 0.0
 
 
 def _cloud_alone(candidate: Events, truth: Events) -> str:
@@ -257,8 +269,15 @@ def main() -> None:
         small = BUDGETS["quick"].with_events(chosen.small)
         console.print(calibrate(chosen.pseudo_experiments, small, chosen.seed, chosen.workers))
     if chosen.events:
+        sample = simulated(chosen.events, chosen.seed + 100_000)
+        truth = simulated(chosen.reference, chosen.seed + 100_001)
+        title = f"n = {chosen.events:,}, reference {chosen.reference:,}, budget {chosen.budget}"
+        table = Table(*(name.replace("_", " ") for name in Row._fields), title=title)
         budget = BUDGETS[chosen.budget].with_events(chosen.events)
-        console.print(detect(chosen.events, chosen.reference, budget, chosen.seed + 100_000))
+        for row in detect(truth, sample, budget, chosen.seed + 100_002):
+            table.add_row(*row)
+            print(*row, sep=" | ", flush=True)
+        console.print(table)
 
 
 if __name__ == "__main__":

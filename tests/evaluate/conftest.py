@@ -16,8 +16,8 @@ BUDGET = Budget(
 
 @pytest.fixture(scope="session")
 def truth() -> Events:
-    """Enough for a candidate and for four disjoint pairs beside the compared block."""
-    return simulate_shard(DISSetting(Beams.parse("10x275"), 25.0), 10 * N, seed=5, shard=0)
+    """Enough for a candidate, four disjoint pairs beside the compared block, and a training set."""
+    return simulate_shard(DISSetting(Beams.parse("10x275"), 25.0), 11 * N, seed=5, shard=0)
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def candidate(truth: Events) -> Events:
 
 @pytest.fixture(scope="session")
 def reference(truth: Events) -> Events:
-    return truth[N:]
+    return truth[N : 10 * N]
 
 
 @pytest.fixture(scope="session")
@@ -36,8 +36,8 @@ def budget() -> Budget:
 
 
 @pytest.fixture(scope="session")
-def good(candidate: Events, reference: Events) -> Evaluation:
-    """Truth against truth."""
+def good(truth: Events, candidate: Events, reference: Events) -> Evaluation:
+    """Truth against truth, with a training set that neither of them holds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(TREES, "max_iter", 30)
-        return evaluate(candidate, reference, BUDGET)
+        return evaluate(candidate, reference, BUDGET, training=truth[10 * N :])

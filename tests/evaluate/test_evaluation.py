@@ -57,6 +57,12 @@ def test_truth_against_truth_passes(good: Evaluation) -> None:
     assert np.mean(ratios) == pytest.approx(1.0, abs=0.35)
 
 
+def test_new_events_are_as_close_to_a_training_set_as_to_the_reference(good: Evaluation) -> None:
+    metric = {m.name: m.score for m in good.metrics}["closer to training"]
+    assert metric.value == pytest.approx(0.5, abs=4 * metric.error)
+    assert metric.floor == pytest.approx(0.5, abs=0.06)
+
+
 def test_conservation_of_truth_holds_to_the_precision_of_its_file(good: Evaluation) -> None:
     for residual in good.conservation:
         assert residual.candidate[0] < (1e-3 if residual.unit == "GeV" else 1e-9)
@@ -115,7 +121,7 @@ def test_too_few_events_are_refused(candidate: Events, reference: Events, budget
     with pytest.raises(InputError, match="the candidate holds 999 events"):
         evaluate(candidate[:999], reference, budget)
     with pytest.raises(InputError, match="the reference holds 200 events"):
-        evaluate(candidate, reference[:200], BUDGET)
+        evaluate(candidate, reference[:200], budget)
 
 
 def test_unlike_samples_are_refused(candidate: Events) -> None:

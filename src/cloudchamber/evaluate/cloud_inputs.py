@@ -6,8 +6,8 @@ energies E_e and E_h, and rotated momenta p:
     particle   ln pT, eta, cos and sin of phi - phi_e, ln E, arsinh(px), arsinh(py), p / E_h, E / E_h, whether it is e'
     pair       ln kT = ln(min(pT_i, pT_j) Delta R), ln Delta R, ln z = ln(min(pT_i, pT_j) / (pT_i + pT_j)), ln m
                (section 3.2 of arXiv:2202.03772), and the number of the bin of ln m, 0.04 wide
-    event      arsinh of sum px, sum py and (sum over particles - beams) of E - pz and of E, each over its scale;
-               ln of the number of particles; ln pT and eta of the electron; sum of the charges is left to the species
+    event      arsinh of sum px, sum py and (sum over particles - beams) of E - pz and of E, each over its scale, and of
+               the size of the summed pT; ln of the number of particles; ln pT and eta of the electron
 
 The mass is computed without a difference of large numbers, as in `physics.kinematics`, and with
 E_i E_j - |p_i| |p_j| = (m_i^2 E_j^2 + m_j^2 p_i^2) / (E_i E_j + |p_i| |p_j|), so that float32 is enough.
@@ -27,7 +27,7 @@ from cloudchamber.physics.dis import beam_momenta
 
 __all__ = ["FEATURES", "KINDS", "MASS_BINS", "Clouds"]
 
-FEATURES = (12, 4, 7)
+FEATURES = (12, 4, 8)
 """Numbers of features of a particle, a pair and the event."""
 MASS_BINS = 256
 _LN_MASS = (-5.0, 5.24)
@@ -76,6 +76,7 @@ class Clouds:
         beams = 0.0, 0.0, expected[0] - expected[3], expected[0]
         sums = [np.bincount(owner, c, minlength=len(sample)) - beam for c, beam in zip(columns, beams, strict=True)]
         event = [np.arcsinh(values / scale) for values, scale in zip(sums, _SCALES, strict=True)]
+        event += [np.arcsinh(np.hypot(*sums[:2]) / _SCALES[0])]
         event += [np.log(np.diff(offsets)) - 3, np.log(p.pt[first] + _TINY) - 2, p.eta[first] / 2]
         particles = np.stack([px, py, p.pz, p.mass], axis=1).astype(np.float32)
         rows = slice(sample.offsets[0], sample.offsets[-1])
