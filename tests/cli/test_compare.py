@@ -13,7 +13,11 @@ from cloudchamber.evaluate.document import (
     SettingsRecord,
     VerdictRecord,
     WassersteinRecord,
+    WeightsRecord,
 )
+
+NO_WEIGHTS = WeightsRecord(levels=(), candidate_quantiles=(), reference_quantiles=(), edges=(), candidate_histogram=(),
+                           reference_histogram=())  # fmt: skip
 
 
 def score(value: float, floor: float, error: float) -> ScoreRecord:
@@ -27,11 +31,12 @@ def write(path: Path, area: float, distance: float) -> Path:
                                 effective_n_reference=1000.0, n_pairs=4, pair_size=1000, level="stable",
                                 beams="10x275", candidate={"name": path.stem}, reference={"name": "truth"}),
         verdict=VerdictRecord(indistinguishable=None, p_value=None, sentence=f"The verdict on {path.stem}.",
-                              reasons=()),
-        classifier=ClassifierRecord(area=score(area, 0.5, 0.004), importance=()),
+                              reasons=(), tests=()),
+        classifier=ClassifierRecord(area=score(area, 0.5, 0.004), importance=(), weights=NO_WEIGHTS,
+                                    cloud_weights=None),
         particles=(WassersteinRecord(species="pi+", quantity="[pT]", unit="GeV", description="",
                                      score=score(distance, 0.01, 0.001)),),
-        events=(), multiplicities=(), conservation=(),
+        events=(), multiplicities=(), conservation=(), metrics=(),
     )  # fmt: skip
     path.write_text(document.model_dump_json())
     return path

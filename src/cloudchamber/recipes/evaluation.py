@@ -46,6 +46,7 @@ def evaluate_files(
     events: int | None = None,
     accept: str | None = None,
     workers: int | None = None,
+    training: Path | None = None,
     progress: Progress = silent,
 ) -> Report:
     """Compare a file of events with a reference and write a report.
@@ -58,6 +59,7 @@ def evaluate_files(
         events: use at most this many events of the candidate.
         accept: name of a selection of particles; all by default.
         workers: processes that draw figures; by default one for each core, at most 4.
+        training: events that the candidate may have been learned from, for the test of memorisation.
         progress: told of every step.
 
     Raises:
@@ -66,14 +68,16 @@ def evaluate_files(
     allowed, acceptance = Budget.named(budget), None if accept is None else Acceptance.named(accept)
     if events is not None and events < FEWEST_EVENTS:
         raise InputError(f"--events {events} is too few; evaluate needs at least {FEWEST_EVENTS}.")
-    comparable_beams(files.read_run(candidate), files.read_run(reference))
+    for file in (candidate, *([training] if training else [])):
+        comparable_beams(files.read_run(file), files.read_run(reference))
     _make_folder(folder)
     progress("reading", 0.0)
     judged = files.read(candidate, _fewest(events, allowed.events)).final_state()
     truth = files.read(reference, allowed.reference_events(len(judged))).final_state()
+    known = files.read(training, allowed.training_events).final_state() if training else None
     comparison = Comparison.before(judged, truth, allowed, acceptance)
     with _drawing(comparison, folder / "figures", workers or available_cores()) as finish:
-        evaluation = evaluate(judged, truth, allowed, part(progress, 0.02, 0.75), acceptance=acceptance)
+        evaluation = evaluate(judged, truth, allowed, part(progress, 0.02, 0.75), known, acceptance=acceptance)
         document = to_document(evaluation, str(candidate), str(reference))
         with atomic_path(folder / "metrics.json") as path:
             path.write_text(document.model_dump_json(indent=2), encoding="utf-8")
