@@ -43,6 +43,12 @@ def test_an_unknown_budget(sample: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert "quick, standard, full" in refused(capsys, *words)
 
 
+def test_an_unknown_acceptance(sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = sample, "--reference", sample, "--out", tmp_path / "out", "--accept", "everything"
+    assert "choose one of paper" in refused(capsys, *words)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("events", [-5, 0, 999])
 def test_impossible_numbers_of_events(
     events: int, sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -11,6 +11,7 @@ import pytest
 
 from cloudchamber.cli.main import main
 from cloudchamber.evaluate.classifier import TREES
+from cloudchamber.evaluate.displays import GROUPS, SHOWN
 from cloudchamber.evaluate.document import MetricsDocument
 from cloudchamber.evaluate.figures.gallery import DRAWINGS
 from cloudchamber.events import Beams
@@ -36,6 +37,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(TREES, "max_iter", 10)
         patch.setattr("cloudchamber.evaluate.figures.gallery.DPI", 40)
+        patch.setattr("cloudchamber.recipes.evaluation.available_cores", lambda: 1)
         with pytest.raises(SystemExit) as left:
             main([*words, "--budget", "quick", "--events", "1000"])
     assert left.value.code == 0
@@ -62,7 +64,7 @@ class Links(HTMLParser):
 
 def test_every_figure_is_there_as_png_and_pdf(report: Path) -> None:
     names = {path.name for path in (report / "figures").iterdir()}
-    assert names == {f"{d.name}.{suffix}" for d in DRAWINGS for suffix in ("png", "pdf")}
+    assert names == {f"{d.name}.{suffix}" for d in DRAWINGS for suffix in ("png", "pdf", "svg")}
     assert (report / "figures" / "ratios.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -77,19 +79,20 @@ def test_the_page_loads_nothing_from_elsewhere(report: Path) -> None:
     page = (report / "index.html").read_text()
     links = Links()
     links.feed(page)
-    assert links.scripts == 0
+    assert links.scripts == 2
     for target in links.targets:
-        assert re.match(r"#|data:|figures/[a-z-]+\.(png|pdf)$|metrics\.json$", target), target
+        assert re.match(r"#|data:|figures/[a-z-]+\.(png|pdf|svg)$|metrics\.json$", target), target
         if target.startswith("figures/"):
             assert (report / target).exists()
-    assert not re.search(r"url\((?!#)|@import", page)
+    assert not re.search(r"url\((?!#)|@import|fetch\(|XMLHttpRequest|import\(", page)
+    assert "default-src 'none'" in page
     assert "<b>&.parquet" not in page
     assert "&lt;b&gt;&amp;.parquet" in page
 
 
 def test_the_page_is_readable_without_eyes_and_on_paper(report: Path, document: MetricsDocument) -> None:
     page = (report / "index.html").read_text()
-    assert page.count('role="img" aria-label=') == len(DRAWINGS)
+    assert page.count('role="img" aria-label=') == len(DRAWINGS) + 2 * SHOWN + 2
     assert "prefers-color-scheme: dark" in page
     assert "@media print" in page
     assert '<html lang="en">' in page
@@ -108,8 +111,35 @@ def browse(page: Path, profile: Path, *flags: str) -> subprocess.CompletedProces
 def test_a_browser_shows_the_verdict_without_errors(report: Path, document: MetricsDocument, tmp_path: Path) -> None:
     seen = browse(report / "index.html", tmp_path / "profile", "--dump-dom")
     assert document.verdict.sentence in seen.stdout
-    assert seen.stdout.count("<svg") == len(DRAWINGS)
+    assert seen.stdout.count("<svg") == len(DRAWINGS) + 2 * SHOWN + len(GROUPS)
+    assert f"event 1 of {SHOWN}" in seen.stdout
+    assert 'aria-pressed="true"' in seen.stdout
     assert "CONSOLE" not in seen.stderr
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, which pip cannot install")
+def test_events_stand_still_where_motion_is_unwelcome(report: Path, tmp_path: Path) -> None:
+    seen = browse(report / "index.html", tmp_path / "profile", "--dump-dom", "--force-prefers-reduced-motion")
+    assert f"event 1 of {SHOWN}" in seen.stdout
+    assert 'aria-pressed="false"' in seen.stdout
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, which pip cannot install")
+def test_keys_turn_and_buttons_change_the_event(report: Path, tmp_path: Path) -> None:
+    """A copy of the page presses its own keys, and writes what the picture then holds into its title."""
+    press = """<script>
+      const canvas = document.getElementById("candidate-3d"), seen = [];
+      const look = () => seen.push(canvas.toDataURL().length + ":" + canvas.toDataURL().slice(-4000));
+      canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown" })); look();
+      canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" })); look();
+      document.getElementById("next").click(); look();
+      document.title = "different: " + new Set(seen).size;
+    </script></body>"""
+    pressed = tmp_path / "pressed.html"
+    pressed.write_text((report / "index.html").read_text().replace("</body>", press))
+    seen = browse(pressed, tmp_path / "profile", "--dump-dom")
+    assert "<title>different: 3</title>" in seen.stdout
+    assert f"event 2 of {SHOWN}" in seen.stdout
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, which pip cannot install")

@@ -6,6 +6,7 @@ from scipy.stats import norm
 
 from cloudchamber.evaluate.classifier import FOLDS, TREES, classifier_score
 from cloudchamber.evaluate.pairs import Plan
+from cloudchamber.evaluate.tables import Table
 
 N = 1500
 
@@ -15,10 +16,10 @@ def fewer_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(TREES, "max_iter", 30)
 
 
-def sample(n: int, shift: float = 0.0, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def sample(n: int, shift: float = 0.0, seed: int = 1) -> Table:
     x = np.random.default_rng(seed).normal(size=(n, 3))
     x[:, 1] += shift
-    return x, np.ones(n)
+    return Table.of(x)
 
 
 def test_equal_distributions_give_one_half() -> None:
@@ -33,7 +34,7 @@ def test_equal_distributions_give_one_half() -> None:
 def test_a_shift_gives_the_known_area_and_is_explained() -> None:
     told: list[float] = []
     plan = Plan.make(N, 6 * N, 3)
-    test = classifier_score(sample(6 * N), sample(N, 1.0, 2), plan, lambda _what, share: told.append(share))
+    test = classifier_score(sample(6 * N), sample(N, 1.0, 2), plan, progress=lambda _what, share: told.append(share))
     assert test.score.value == pytest.approx(norm.cdf(1 / np.sqrt(2)), abs=0.03)
     assert test.score.value > (test.score.floor or 1.0) + 0.2
     assert test.importance.argmax() == 1
@@ -42,9 +43,20 @@ def test_a_shift_gives_the_known_area_and_is_explained() -> None:
 
 
 def test_weights_that_undo_a_shift_hide_it() -> None:
-    x, _ = sample(2 * N, 0.5, 2)
-    weight = np.exp(-0.5 * x[:, 1])
+    shifted = sample(2 * N, 0.5, 2)
+    weighted = Table(shifted.x, np.exp(-0.5 * shifted.x[:, 1]))
     plan = Plan(slice(0, 2 * N), slice(0, 2 * N), ())
-    area = classifier_score(sample(2 * N), (x, weight), plan).score.value
+    area = classifier_score(sample(2 * N), weighted, plan).score.value
     assert area == pytest.approx(0.5, abs=0.03)
-    assert classifier_score(sample(2 * N), (x, np.ones(2 * N)), plan).score.value > 0.6
+    assert classifier_score(sample(2 * N), shifted, plan).score.value > 0.6
+
+
+def test_density_ratios_of_unseen_events_average_to_one_and_spread_with_the_shift() -> None:
+    """In the limit w = exp(-d (x - d/2)), whose logarithm has the spread d for either sample."""
+    plan = Plan(slice(0, 4 * N), slice(0, 4 * N), ())
+    weights = classifier_score(sample(4 * N), sample(4 * N, 1.0, 2), plan).weights
+    quartiles = np.log(weights.reference_quantiles[[3, 5]])
+    assert quartiles[1] - quartiles[0] == pytest.approx(2 * 0.6745, rel=0.15)
+    assert weights.reference_histogram.sum() == pytest.approx(1.0)
+    centres = 10 ** np.linspace(-1.975, 1.975, 80)
+    assert weights.candidate_histogram @ centres == pytest.approx(1.0, abs=0.1)

@@ -11,7 +11,6 @@ from cloudchamber.evaluate.classifier import TREES
 from cloudchamber.evaluate.evaluation import comparable_beams
 from cloudchamber.events import Beams, Cuts, Events, Level
 
-BUDGET = Budget("test", 1000, 4, 5, 5000)
 Columns = dict[str, np.ndarray]
 
 
@@ -58,26 +57,37 @@ def test_truth_against_truth_passes(good: Evaluation) -> None:
     assert np.mean(ratios) == pytest.approx(1.0, abs=0.35)
 
 
+def test_new_events_are_as_close_to_a_training_set_as_to_the_reference(good: Evaluation) -> None:
+    metric = {m.name: m.score for m in good.metrics}["closer to training"]
+    assert metric.value == pytest.approx(0.5, abs=4 * metric.error)
+    assert metric.floor == pytest.approx(0.5, abs=0.06)
+
+
 def test_conservation_of_truth_holds_to_the_precision_of_its_file(good: Evaluation) -> None:
     for residual in good.conservation:
         assert residual.candidate[0] < (1e-3 if residual.unit == "GeV" else 1e-9)
         assert residual.candidate[1] <= residual.candidate[0]
 
 
-def test_scaled_transverse_momenta_fail(candidate: Events, reference: Events, good: Evaluation) -> None:
-    bent = evaluate(changed(candidate, scale_pt), reference, BUDGET)
+def test_scaled_transverse_momenta_fail(
+    candidate: Events, reference: Events, good: Evaluation, budget: Budget
+) -> None:
+    bent = evaluate(changed(candidate, scale_pt), reference, budget)
     assert bent.verdict.indistinguishable is False
     assert "can be told" in bent.verdict.sentence
-    assert "missing_E_minus_pz is not conserved as in the reference" in bent.verdict.reasons
+    assert "conservation laws: not as in the reference: missing_E_minus_pz in 1,000 events" in bent.verdict.reasons
     assert ratio(bent, "gamma", "pT") > ratio(good, "gamma", "pT")
     assert {r.law: r.candidate[0] for r in bent.conservation}["energy"] > 0.01
 
 
-def test_rotated_photon_pairs_and_changed_species_are_seen(candidate: Events, reference: Events) -> None:
-    bent = evaluate(changed(changed(candidate, rotate_photons), turn_pions_into_kaons), reference, BUDGET)
+def test_rotated_photon_pairs_and_changed_species_are_seen(
+    candidate: Events, reference: Events, budget: Budget
+) -> None:
+    bent = evaluate(changed(changed(candidate, rotate_photons), turn_pions_into_kaons), reference, budget)
     assert bent.verdict.indistinguishable is False
     assert ratio(bent, None, "pairs_pi0") > 6
     assert any("pairs_pi0" in reason for reason in bent.verdict.reasons)
+    assert {"AUC, observables", "sliced W1", "sliced KS"} <= {test.name for test in bent.verdict.tests if test.rejected}
     assert bent.classifier.score.value > 0.8
     numbers = {m.species: m.candidate[0] / m.reference[0] - 1 for m in bent.multiplicities}
     assert numbers["pi+"] == pytest.approx(-0.10, abs=0.05)
@@ -94,24 +104,24 @@ def without_electron(columns: Columns) -> None:
 
 @pytest.mark.parametrize(("change", "says"), [(with_nan, "event 1 of .* pz"), (without_electron, "scattered electron")])
 def test_bad_events_are_refused(
-    change: Callable[[Columns], None], says: str, candidate: Events, reference: Events
+    change: Callable[[Columns], None], says: str, candidate: Events, reference: Events, budget: Budget
 ) -> None:
     with pytest.raises(InputError, match=says):
-        evaluate(changed(candidate, change), reference, BUDGET)
+        evaluate(changed(candidate, change), reference, budget)
 
 
-def test_bad_weights_are_refused(candidate: Events, reference: Events) -> None:
+def test_bad_weights_are_refused(candidate: Events, reference: Events, budget: Budget) -> None:
     candidate = changed(candidate, lambda _columns: None)
     candidate.weight[3] = -1.0
     with pytest.raises(InputError, match="weights"):
-        evaluate(candidate, reference, BUDGET)
+        evaluate(candidate, reference, budget)
 
 
-def test_too_few_events_are_refused(candidate: Events, reference: Events) -> None:
+def test_too_few_events_are_refused(candidate: Events, reference: Events, budget: Budget) -> None:
     with pytest.raises(InputError, match="the candidate holds 999 events"):
-        evaluate(candidate[:999], reference, BUDGET)
+        evaluate(candidate[:999], reference, budget)
     with pytest.raises(InputError, match="the reference holds 200 events"):
-        evaluate(candidate, reference[:200], BUDGET)
+        evaluate(candidate, reference[:200], budget)
 
 
 def test_unlike_samples_are_refused(candidate: Events) -> None:

@@ -37,6 +37,15 @@ def test_the_beams_momentum_is_conserved(events: Events) -> None:
     np.testing.assert_allclose(totals, np.broadcast_to(expected, totals.shape), atol=2e-4)
 
 
+def test_extra_settings_change_the_events_and_are_told() -> None:
+    plain, detuned = DISSetting(BEAMS, 25.0), DISSetting(BEAMS, 25.0, extra=("StringZ:aLund = 1.9",))
+    one, two = (simulate_shard(setting, 400, seed=3, shard=2) for setting in (plain, detuned))
+    assert two.run.settings == (*one.run.settings, "StringZ:aLund = 1.9")
+    assert two.counts.mean() > one.counts.mean() + 0.5
+    with pytest.raises(InputError, match="does not know the setting"):
+        simulate_shard(DISSetting(BEAMS, 25.0, extra=("StringZ:nonsense = 1",)), 1, seed=3, shard=2)
+
+
 def test_metadata_describes_the_sample(events: Events) -> None:
     assert events.run.beams == BEAMS
     assert (events.run.cuts.q2_min, events.run.cuts.q2_max) == (25.0, 400.0)

@@ -19,6 +19,12 @@ def evaluate(
         str, typer.Option(help="quick, standard or full: at most 10,000, 50,000 or all events.")
     ] = "standard",
     events: Annotated[int | None, typer.Option(help="Use at most this many of the events to judge.")] = None,
+    training: Annotated[
+        Path | None, typer.Option(help="What a model was trained on, to test whether it has learned events by heart.")
+    ] = None,
+    accept: Annotated[
+        str | None, typer.Option(help="Keep some particles only: 'paper' for those of arXiv:2410.22421.")
+    ] = None,
 ) -> None:
     """Compare events with a reference, every number beside its truth-against-truth floor.
 
@@ -34,11 +40,15 @@ def evaluate(
         out: folder for the report.
         budget: how much work it may be.
         events: use at most this many events.
+        training: what a model was trained on.
+        accept: a selection of particles; all by default.
     """
     from cloudchamber.recipes.evaluation import evaluate_files
 
     with _bar() as progress:
-        report = evaluate_files(file, reference, out, budget=budget, events=events, progress=progress)
+        report = evaluate_files(
+            file, reference, out, budget=budget, events=events, training=training, accept=accept, progress=progress
+        )
     verdict = report.evaluation.verdict
     for line in (verdict.sentence, *verdict.reasons):
         typer.echo(line)

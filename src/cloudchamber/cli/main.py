@@ -39,6 +39,7 @@ COMMANDS = {
     "pack": "Write a training run as a model that can be passed on.",
     "models": "List the models that are installed.",
     "evaluate": "Compare events with a reference and write a report.",
+    "compare": "Put two evaluations side by side.",
     "check": "Judge a file by the EIC conventions and the conservation laws.",
     "convert": "Write events in another format.",
 }

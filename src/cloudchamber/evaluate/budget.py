@@ -1,6 +1,6 @@
 """How much work an evaluation may be."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloudchamber.errors import InputError
 
@@ -20,6 +20,17 @@ class Budget:
         pairs: truth-truth pairs wanted.
         bootstraps: re-weightings behind each error.
         figure_events: most reference events in the figures.
+        classifier_pairs: of these pairs, how many the boosted trees are trained on.
+        slices: directions of the sliced tests.
+        permutations: of the labels in the sliced tests.
+        kernel_batches: batches of the kernel physics distance.
+        neighbours: events of each sample in the tests by nearest neighbours.
+        matched: events of each sample in a batch of coverage and minimum matching distance.
+        matched_batches: number of these batches.
+        matched_pairs: of the truth-truth pairs, how many are matched.
+        cloud_events: most events of each sample for the cloud classifier; 0 for none of it.
+        cloud_epochs: passes of the cloud classifier over its events.
+        training_events: most events of a training set that the test of memorisation reads.
     """
 
     name: str
@@ -27,6 +38,17 @@ class Budget:
     pairs: int
     bootstraps: int
     figure_events: int
+    classifier_pairs: int = 10
+    slices: int = 50
+    permutations: int = 100
+    kernel_batches: int = 10
+    neighbours: int = 2_000
+    matched: int = 100
+    matched_batches: int = 1
+    matched_pairs: int = 5
+    cloud_events: int = 0
+    cloud_epochs: int = 2
+    training_events: int = 50_000
 
     @classmethod
     def named(cls, name: str) -> "Budget":
@@ -41,6 +63,14 @@ class Budget:
         if name not in BUDGETS:
             raise InputError(f"there is no budget '{name}'; choose one of {', '.join(BUDGETS)}.")
         return BUDGETS[name]
+
+    def with_events(self, events: int) -> "Budget":
+        """The same with another number of events.
+
+        Args:
+            events: most candidate events that are compared.
+        """
+        return replace(self, events=events, figure_events=0)
 
     def candidate_events(self, available: int) -> int:
         """How many of the candidate's events are compared.
@@ -62,8 +92,14 @@ class Budget:
 BUDGETS = {
     budget.name: budget
     for budget in (
-        Budget("quick", 10_000, 10, 10, 50_000),
-        Budget("standard", 50_000, 10, 20, 250_000),
-        Budget("full", None, 20, 50, 1_000_000),
+        Budget("quick", 10_000, 5, 10, 50_000, classifier_pairs=5, kernel_batches=4, matched_pairs=3),
+        Budget(
+            "standard", 50_000, 10, 20, 250_000, classifier_pairs=5, slices=100, neighbours=5_000, matched_batches=2,
+            cloud_events=50_000,
+        ),
+        Budget(
+            "full", None, 20, 50, 1_000_000, classifier_pairs=20, slices=200, permutations=400, neighbours=10_000,
+            matched=250, matched_batches=4, matched_pairs=20, cloud_events=250_000, cloud_epochs=4,
+        ),
     )
-}
+}  # fmt: skip

@@ -1,22 +1,30 @@
 """`metrics.json`: the numbers of an evaluation in a versioned schema, as strict JSON.
 
 Every score has value, error, floor, floor_spread, ratio, p_value, n, n_pairs, pair_size and floor_scale. What
-could not be measured is null, never NaN. `MetricsDocument.model_json_schema()` is the JSON schema.
+could not be measured is null, never NaN. `metrics` is the table of everything that is not measured species by species
+or observable by observable. `metrics_schema()` is the JSON schema; it is also shipped as `metrics.schema.json` beside
+this module, and `python -m cloudchamber.evaluate.document` prints it.
+
+Version 2 adds `metrics`, `verdict.tests`, and the distributions of the classifiers' density ratios to version 1.
 """
 
+import json
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from cloudchamber.evaluate.evaluation import Evaluation, Measurement, Multiplicity
+from cloudchamber.evaluate.multivariate import Metric
 from cloudchamber.evaluate.observables import OBSERVABLES
+from cloudchamber.evaluate.roc import LEVELS, WEIGHT_EDGES, WeightDistribution
 from cloudchamber.evaluate.score import Score
+from cloudchamber.evaluate.verdict import Verdict
 from cloudchamber.events import RunInfo
 
-__all__ = ["SCHEMA_VERSION", "MetricsDocument", "ScoreRecord", "to_document"]
+__all__ = ["SCHEMA_VERSION", "MetricRecord", "MetricsDocument", "ScoreRecord", "metrics_schema", "to_document"]
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
 
 
 class _Record(BaseModel):
@@ -49,6 +57,26 @@ class ScoreRecord(_Record):
             ratio=score.ratio, p_value=score.p_value, n=score.n, n_pairs=score.n_pairs,
             pair_size=score.pair_size, floor_scale=score.scale,
         )  # fmt: skip
+
+
+class MetricRecord(ScoreRecord):
+    """One row of the table of metrics: a score with its name."""
+
+    name: str
+    group: str
+    unit: str
+    description: str
+    sizes: str
+
+    @classmethod
+    def of_metric(cls, metric: Metric) -> "MetricRecord":
+        """The row of a metric.
+
+        Args:
+            metric: the metric.
+        """
+        return cls(name=metric.name, group=metric.group, unit=metric.unit, description=metric.description,
+                   sizes=metric.sizes, **ScoreRecord.of(metric.score).model_dump())  # fmt: skip
 
 
 class WassersteinRecord(_Record):
@@ -91,11 +119,47 @@ class ImportanceRecord(_Record):
     loss_of_area: float
 
 
+class WeightsRecord(_Record):
+    """Distribution of a classifier's density ratios reference / candidate in both samples; see `evaluate.roc`.
+
+    `edges` are of log10 of the ratio; the outermost bins of the histograms hold everything beyond them.
+    """
+
+    levels: tuple[float, ...]
+    candidate_quantiles: tuple[float, ...]
+    reference_quantiles: tuple[float, ...]
+    edges: tuple[float, ...]
+    candidate_histogram: tuple[float, ...]
+    reference_histogram: tuple[float, ...]
+
+    @classmethod
+    def of(cls, weights: WeightDistribution) -> "WeightsRecord":
+        """The record of a distribution.
+
+        Args:
+            weights: the distribution.
+        """
+        parts = {name: tuple(values.tolist()) for name, values in weights._asdict().items()}
+        return cls(levels=LEVELS, edges=tuple(WEIGHT_EDGES.round(3).tolist()), **parts)
+
+
 class ClassifierRecord(_Record):
-    """The classifier test."""
+    """The boosted trees on event observables, and the density ratios of both classifiers."""
 
     area: ScoreRecord
     importance: tuple[ImportanceRecord, ...]
+    weights: WeightsRecord
+    cloud_weights: WeightsRecord | None
+
+
+class TestRecord(_Record):
+    """One test of the verdict, with its p-value before and after the correction for the number of tests."""
+
+    name: str
+    p_value: float
+    corrected_p_value: float
+    rejected: bool
+    reason: str
 
 
 class VerdictRecord(_Record):
@@ -105,6 +169,7 @@ class VerdictRecord(_Record):
     p_value: float | None
     sentence: str
     reasons: tuple[str, ...]
+    tests: tuple[TestRecord, ...]
 
 
 class SettingsRecord(_Record):
@@ -122,13 +187,14 @@ class SettingsRecord(_Record):
     beams: str
     candidate: dict[str, Any]
     reference: dict[str, Any]
+    acceptance: str | None = None
 
 
 class MetricsDocument(_Record):
     """Everything in `metrics.json`."""
 
     schema_name: Literal["cloudchamber.metrics"] = "cloudchamber.metrics"
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     settings: SettingsRecord
     verdict: VerdictRecord
     classifier: ClassifierRecord
@@ -136,6 +202,12 @@ class MetricsDocument(_Record):
     events: tuple[WassersteinRecord, ...]
     multiplicities: tuple[MultiplicityRecord, ...]
     conservation: tuple[ConservationRecord, ...]
+    metrics: tuple[MetricRecord, ...]
+
+
+def metrics_schema() -> dict[str, Any]:
+    """The JSON schema of `metrics.json`."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **MetricsDocument.model_json_schema()}
 
 
 def to_document(evaluation: Evaluation, candidate_name: str, reference_name: str) -> MetricsDocument:
@@ -146,11 +218,9 @@ def to_document(evaluation: Evaluation, candidate_name: str, reference_name: str
         candidate_name: what to call the candidate.
         reference_name: what to call the reference.
     """
-    verdict = evaluation.verdict
     return MetricsDocument(
         settings=_settings(evaluation, candidate_name, reference_name),
-        verdict=VerdictRecord(indistinguishable=verdict.indistinguishable, p_value=verdict.p_value,
-                              sentence=verdict.sentence, reasons=verdict.reasons),
+        verdict=_verdict(evaluation.verdict),
         classifier=_classifier(evaluation),
         particles=tuple(_distance(m) for m in evaluation.particles),
         events=tuple(_distance(m) for m in evaluation.events),
@@ -161,7 +231,17 @@ def to_document(evaluation: Evaluation, candidate_name: str, reference_name: str
                                reference_max=r.reference[0], reference_rms=r.reference[1])
             for r in evaluation.conservation
         ),
+        metrics=tuple(map(MetricRecord.of_metric, evaluation.metrics)),
     )  # fmt: skip
+
+
+def _verdict(verdict: Verdict) -> VerdictRecord:
+    tests = tuple(
+        TestRecord(name=t.name, p_value=t.p_value, corrected_p_value=t.corrected, rejected=t.rejected, reason=t.reason)
+        for t in verdict.tests
+    )
+    return VerdictRecord(indistinguishable=verdict.indistinguishable, p_value=verdict.p_value,
+                         sentence=verdict.sentence, reasons=verdict.reasons, tests=tests)  # fmt: skip
 
 
 def _settings(evaluation: Evaluation, candidate_name: str, reference_name: str) -> SettingsRecord:
@@ -175,6 +255,7 @@ def _settings(evaluation: Evaluation, candidate_name: str, reference_name: str) 
         n_pairs=len(plan.pairs), pair_size=plan.pair_size, level=level and level.value,
         beams=evaluation.beams.name, candidate=_origin(evaluation.candidate, candidate_name),
         reference=_origin(evaluation.reference, reference_name),
+        acceptance=None if evaluation.acceptance is None else evaluation.acceptance.name,
     )  # fmt: skip
 
 
@@ -188,7 +269,11 @@ def _classifier(evaluation: Evaluation) -> ClassifierRecord:
     ranked = tuple(
         ImportanceRecord(observable=OBSERVABLES[k].key, loss_of_area=float(losses[k])) for k in np.argsort(-losses)
     )
-    return ClassifierRecord(area=ScoreRecord.of(evaluation.classifier.score), importance=ranked)
+    return ClassifierRecord(
+        area=ScoreRecord.of(evaluation.classifier.score), importance=ranked,
+        weights=WeightsRecord.of(evaluation.classifier.weights),
+        cloud_weights=WeightsRecord.of(evaluation.cloud_weights) if evaluation.cloud_weights else None,
+    )  # fmt: skip
 
 
 def _distance(m: Measurement) -> WassersteinRecord:
@@ -202,3 +287,7 @@ def _multiplicity(m: Multiplicity) -> MultiplicityRecord:
         species=m.species, candidate=a, candidate_error=error_a, reference=b, reference_error=error_b,
         relative_difference=a / b - 1 if b else None, score=ScoreRecord.of(m.score) if m.score else None,
     )  # fmt: skip
+
+
+if __name__ == "__main__":
+    print(json.dumps(metrics_schema(), indent=2))  # noqa: T201

@@ -3,65 +3,42 @@
 `evaluate` compares events with events. It does not know, and cannot ask, what made either of them.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cloudchamber.errors import InputError
+from cloudchamber.evaluate.acceptance import Acceptance, accepted
 from cloudchamber.evaluate.budget import FEWEST_EVENTS, Budget
 from cloudchamber.evaluate.classifier import ClassifierTest, classifier_score
 from cloudchamber.evaluate.conservation import Residual, residuals
-from cloudchamber.evaluate.distances import mean_difference, mean_per_event, wasserstein_score
+from cloudchamber.evaluate.measurements import Measurement, Multiplicity, event_measurements, particle_numbers
+from cloudchamber.evaluate.multivariate import Compared, Metric, memorisation_metrics, multivariate_metrics
 from cloudchamber.evaluate.observables import OBSERVABLES, observable_matrix
 from cloudchamber.evaluate.pairs import Plan
 from cloudchamber.evaluate.progress import Progress, part, silent
-from cloudchamber.evaluate.sample import Column, Particles, Sample
-from cloudchamber.evaluate.score import Score
-from cloudchamber.evaluate.species import FEATURES, SPECIES, Species
-from cloudchamber.evaluate.verdict import Verdict, judge
+from cloudchamber.evaluate.roc import WeightDistribution
+from cloudchamber.evaluate.sample import Sample
+from cloudchamber.evaluate.tables import Table
+from cloudchamber.evaluate.threads import threads
+from cloudchamber.evaluate.verdict import (
+    Finding,
+    Verdict,
+    conservation_test,
+    distance_test,
+    judge,
+    largest_distances,
+)
 from cloudchamber.events import Beams, Events, RunInfo
 
 __all__ = ["Evaluation", "Measurement", "Multiplicity", "comparable_beams", "evaluate"]
 
 Array = NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class Measurement:
-    """One Wasserstein distance.
-
-    Attributes:
-        species: key of the species; None for an event observable.
-        quantity: key of the feature or of the observable.
-        unit: unit of the distance.
-        description: what was measured, in words.
-        score: value, error and floor; None where there were too few particles.
-    """
-
-    species: str | None
-    quantity: str
-    unit: str
-    description: str
-    score: Score | None
-
-
-@dataclass(frozen=True)
-class Multiplicity:
-    """Mean number of particles of one species per event.
-
-    Attributes:
-        species: key of the species.
-        candidate: mean and its error.
-        reference: mean and its error.
-        score: size of the relative difference; None where the reference has no such particle.
-    """
-
-    species: str
-    candidate: tuple[float, float]
-    reference: tuple[float, float]
-    score: Score | None
+_UNTESTED = ("JetNet W1",)
+"""Groups of metrics that repeat what another test sees."""
+_BLOCK = 10_000
 
 
 @dataclass(frozen=True)
@@ -82,6 +59,9 @@ class Evaluation:
         classifier: the classifier test.
         verdict: the one conclusion.
         observables: event observables of all candidate and reference events that were used.
+        metrics: all other numbers: JetNet's W1, multivariate two-sample tests, and both classifiers.
+        cloud_weights: density ratios by the cloud classifier; None where the budget does not train it.
+        acceptance: which particles were kept; None for all.
     """
 
     budget: Budget
@@ -97,10 +77,19 @@ class Evaluation:
     classifier: ClassifierTest
     verdict: Verdict
     observables: tuple[Array, Array]
+    metrics: tuple[Metric, ...] = ()
+    cloud_weights: WeightDistribution | None = None
+    acceptance: Acceptance | None = None
 
 
 def evaluate(
-    candidate: Events, reference: Events, budget: str | Budget = "standard", progress: Progress = silent
+    candidate: Events,
+    reference: Events,
+    budget: str | Budget = "standard",
+    progress: Progress = silent,
+    training: Events | None = None,
+    *,
+    acceptance: Acceptance | None = None,
 ) -> Evaluation:
     """Compare events with a reference.
 
@@ -109,6 +98,8 @@ def evaluate(
         reference: events of the same level, beams and cuts; best 21 times as many as the candidate has.
         budget: quick, standard or full.
         progress: told of every step.
+        training: events that the candidate may have been learned from, for the test of memorisation.
+        acceptance: which particles to keep; all by default. With one, conservation laws are not judged.
 
     Raises:
         InputError: if the two cannot be compared, hold too few events, or hold numbers that are not finite.
@@ -117,23 +108,86 @@ def evaluate(
     progress("checking the events", 0.0)
     beams = comparable_beams(candidate.run, reference.run)
     n = budget.candidate_events(len(candidate))
-    a = _checked(candidate[:n].final_state(), beams, "the candidate")
-    b = _checked(reference[: budget.reference_events(n)].final_state(), beams, "the reference")
+    a = _checked(accepted(candidate[:n].final_state(), acceptance), beams, "the candidate")
+    b = _checked(accepted(reference[: budget.reference_events(n)].final_state(), acceptance), beams, "the reference")
     plan = Plan.make(len(a), len(b), budget.pairs)
-    particles, multiplicities = _particles(a, b, plan, budget, part(progress, 0.0, 0.3))
-    matrices = tuple(
-        observable_matrix(sample, part(progress, *shares)) for sample, shares in ((a, (0.3, 0.32)), (b, (0.32, 0.5)))
-    )
-    events = _events((a, matrices[0]), (b, matrices[1]), plan, budget)
-    progress("conservation laws", 0.55)
-    conservation = residuals(a.events, b.events[plan.reference], beams)
-    classifier = classifier_score((matrices[1], b.weight), (matrices[0], a.weight), plan, part(progress, 0.57, 1.0))
-    sizes = a.effective_size, b[plan.reference].effective_size
-    verdict = judge([*particles, *events], classifier.score, plan)
+    particles = particle_numbers(b, a, plan, budget, part(progress, 0.0, 0.15))
+    one, two = _compared(a, part(progress, 0.15, 0.18)), _compared(b, part(progress, 0.18, 0.3))
+    events = event_measurements(two.table, one.table, plan, budget)
+    progress("conservation laws", 0.32)
+    conservation = () if acceptance else residuals(a.events, b.events[plan.reference], beams)
+    metrics = [*particles.jetnet, *multivariate_metrics(two, one, plan, budget, part(progress, 0.33, 0.5))]
+    if training is not None:
+        comparable_beams(training.run, reference.run)
+        learnt = accepted(training[: budget.training_events].final_state(), acceptance)
+        known = _compared(_checked(learnt, beams, "the training set"))
+        metrics += memorisation_metrics(two.table, one.table, known.table, plan, budget)
+    classifier = classifier_score(two.table, one.table, plan, pairs=budget.classifier_pairs,
+                                  progress=part(progress, 0.5, 0.7))  # fmt: skip
+    text = "area under the ROC curve of boosted trees on all event observables"
+    metrics.append(Metric("AUC, observables", "classifiers", "", text, classifier.score, "5 folds"))
+    cloud, weights = _cloud(b[plan.reference], a, budget, part(progress, 0.7, 1.0))
+    metrics += cloud
     return Evaluation(
-        budget, plan, beams, candidate.run, reference.run, sizes,
-        particles, events, multiplicities, conservation, classifier, verdict, (matrices[0], matrices[1]),
+        budget, plan, beams, candidate.run, reference.run, (a.effective_size, b[plan.reference].effective_size),
+        particles.distances, events, particles.multiplicities, conservation, classifier,
+        _verdict([*particles.distances, *events], metrics, (two.table, one.table), plan),
+        (one.table.x, two.table.x), tuple(metrics), weights, acceptance,
     )  # fmt: skip
+
+
+def _compared(sample: Sample, progress: Progress = silent) -> Compared:
+    """A sample with its observables, computed block by block on all cores."""
+    starts = range(0, len(sample), _BLOCK)
+    x = np.empty((len(sample), len(OBSERVABLES)))
+
+    def fill(start: int) -> None:
+        x[start : start + _BLOCK] = observable_matrix(sample[start : start + _BLOCK])
+
+    with threads() as pool:
+        for done, _ in enumerate(pool.map(fill, starts), 1):
+            progress("event observables", done / len(starts))
+    return Compared(sample, Table(x, sample.weight))
+
+
+def _cloud(
+    reference: Sample, candidate: Sample, budget: Budget, progress: Progress
+) -> tuple[list[Metric], WeightDistribution | None]:
+    if not budget.cloud_events:
+        return [], None
+    from cloudchamber.evaluate.cloud_classifier import cloud_classifier_score
+
+    n = budget.cloud_events
+    test = cloud_classifier_score(reference[slice(0, n)], candidate[slice(0, n)], epochs=budget.cloud_epochs,
+                                  progress=progress)  # fmt: skip
+    text = "area under the ROC curve of a transformer on the particles, their pairs and sums over the event"
+    size = f"2 folds, {budget.cloud_epochs} epochs, at most {n:,} events of each sample"
+    return [Metric("AUC, particle cloud", "classifiers", "", text, test.score, size)], test.weights
+
+
+def _verdict(
+    measurements: list[Measurement], metrics: list[Metric], tables: tuple[Table, Table], plan: Plan
+) -> Verdict:
+    reference, candidate = tables
+    tests = [
+        conservation_test(reference.x, candidate.x[plan.candidate], [o.key for o in OBSERVABLES]),
+        distance_test(measurements, len(plan.pairs)),
+        *(_test(metric) for metric in metrics if metric.group not in _UNTESTED),
+    ]
+    trees = [f"{m.name}: {_text(m)}" for m in metrics if m.group == "classifiers"]
+    return judge(tests, int(plan.candidate.stop), (*trees, *largest_distances(measurements)))
+
+
+def _test(metric: Metric) -> Finding | None:
+    p_value = metric.score.p_value
+    return None if p_value is None else Finding(metric.name, p_value, _text(metric))
+
+
+def _text(metric: Metric) -> str:
+    score = metric.score
+    unit = f" {metric.unit}" if metric.unit else ""
+    floor = "" if score.floor is None else f"; truth against truth {score.floor:.4g} ± {score.floor_spread or 0.0:.2g}"
+    return f"{score.value:.4g} ± {score.error:.2g}{unit}{floor}"
 
 
 def comparable_beams(candidate: RunInfo, reference: RunInfo) -> Beams:
@@ -173,44 +227,3 @@ def _checked(events: Events, beams: Beams, name: str) -> Sample:
     if len(events) < FEWEST_EVENTS:
         raise InputError(f"{name} holds {len(events)} events; evaluate needs at least {FEWEST_EVENTS} on either side.")
     return Sample.of(events, beams, name)
-
-
-def _particles(
-    a: Sample, b: Sample, plan: Plan, budget: Budget, progress: Progress
-) -> tuple[tuple[Measurement, ...], tuple[Multiplicity, ...]]:
-    measurements: list[Measurement] = []
-    multiplicities: list[Multiplicity] = []
-    for k, species in enumerate(SPECIES):
-        progress(f"particles: {species.key}", k / len(SPECIES))
-        in_a, in_b = a.particles(species), b.particles(species)
-        if not species.scattered:
-            multiplicities.append(_multiplicity(species, a.counts(in_a), b.counts(in_b), plan))
-        measurements.extend(_distances(species, (a, in_a), (b, in_b), plan, budget))
-    return tuple(measurements), tuple(multiplicities)
-
-
-def _multiplicity(species: Species, candidate: Column, reference: Column, plan: Plan) -> Multiplicity:
-    return Multiplicity(
-        species.key, mean_per_event(candidate[plan.candidate]), mean_per_event(reference[plan.reference]),
-        mean_difference(reference, candidate, plan),
-    )  # fmt: skip
-
-
-def _distances(
-    species: Species, a: tuple[Sample, Particles], b: tuple[Sample, Particles], plan: Plan, budget: Budget
-) -> Iterator[Measurement]:
-    for feature in FEATURES:
-        if species.scattered and feature.trivial_for_electron:
-            continue
-        candidate, reference = (sample.feature(particles, feature) for sample, particles in (a, b))
-        score = wasserstein_score(reference, candidate, plan, circular=feature.circular, bootstraps=budget.bootstraps)
-        yield Measurement(species.key, feature.key, feature.unit, f"{feature.description} of {species.key}", score)
-
-
-def _events(a: tuple[Sample, Array], b: tuple[Sample, Array], plan: Plan, budget: Budget) -> tuple[Measurement, ...]:
-    found = []
-    for k, observable in enumerate(OBSERVABLES):
-        candidate, reference = (Column.per_event(matrix[:, k], sample.weight) for sample, matrix in (a, b))
-        score = wasserstein_score(reference, candidate, plan, bootstraps=budget.bootstraps)
-        found.append(Measurement(None, observable.key, observable.unit, observable.description, score))
-    return tuple(found)

@@ -22,7 +22,7 @@ from cloudchamber.evaluate.sample import Sample
 from cloudchamber.physics.dis import beam_momenta
 from cloudchamber.physics.kinematics import azimuth_difference
 
-__all__ = ["OBSERVABLES", "Observable", "observable_matrix"]
+__all__ = ["OBSERVABLES", "Observable", "observable_matrix", "one_observable"]
 
 Array = NDArray[np.float64]
 _BLOCK = 10_000
@@ -66,6 +66,20 @@ def observable_matrix(sample: Sample, progress: Progress = silent) -> Array:
             values = observable.of(view) / observable.resolution
             matrix[start : start + _BLOCK, k] = np.round(values) * observable.resolution
     return matrix
+
+
+def one_observable(sample: Sample, key: str) -> Array:
+    """One observable of all events, shape (n,).
+
+    Args:
+        sample: any number of events.
+        key: its name.
+    """
+    observable = next(o for o in OBSERVABLES if o.key == key)
+    values = np.empty(len(sample))
+    for start in range(0, len(sample), _BLOCK):
+        values[start : start + _BLOCK] = observable.of(EventView(sample[start : start + _BLOCK]))
+    return np.round(values / observable.resolution) * observable.resolution
 
 
 def _number(key: str, what: str, *codes: int) -> Observable:

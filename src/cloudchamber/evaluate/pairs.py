@@ -61,6 +61,11 @@ class Plan:
         return int(self.pairs[0][0].stop - self.pairs[0][0].start) if self.pairs else 0
 
     @property
+    def full_size(self) -> bool:
+        """Whether the pairs are as large as the samples that are compared."""
+        return self.pair_size >= int(self.reference.stop)
+
+    @property
     def effective_size(self) -> float:
         """Size of two equal samples with the same floor: the harmonic mean of candidate and reference."""
         a, b = int(self.candidate.stop), int(self.reference.stop)

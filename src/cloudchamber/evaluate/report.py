@@ -1,25 +1,33 @@
-"""The report: one self-contained page with the verdict, the tables and the figures.
+"""The report: one self-contained page with the verdict, the tables, event displays and the figures.
 
 Figures are inline SVG whose ink takes the page's text colour, so the page needs no network and reads in light and in
-dark. The page has no script.
+dark. Event displays are inline SVG too; a script in the page adds the one that turns, and without it nothing else
+is missing.
 """
 
+import json
 import re
 from collections.abc import Sequence
+from typing import Any
 
-from cloudchamber.evaluate.document import MetricsDocument
+from cloudchamber.evaluate.displays import GROUPS, Display, Shown
+from cloudchamber.evaluate.document import MetricsDocument, ScoreRecord
 from cloudchamber.evaluate.figures.gallery import Drawn
 from cloudchamber.evaluate.figures.style import INK
 
 __all__ = ["report_page"]
 
+_PUBLISHED = ("e'", "K+", "pi+")
+"""Species of tables 1 and 2 of arXiv:2410.22421."""
 
-def report_page(document: MetricsDocument, figures: Sequence[Drawn]) -> str:
+
+def report_page(document: MetricsDocument, figures: Sequence[Drawn], displays: Sequence[Display] = ()) -> str:
     """The page as HTML.
 
     Args:
         document: the numbers.
         figures: what was drawn.
+        displays: events to look at.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -29,9 +37,27 @@ def report_page(document: MetricsDocument, figures: Sequence[Drawn]) -> str:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters.update(number=_number, percent=_percent, count=_count)
-    shown = [(d.drawing, Markup(_inline(d.svg, d.drawing.title))) for d in figures]
-    page = environment.get_template("report.html.j2")
-    return page.render(document=document, figures=shown, pairs=_pairs_text(document))
+    shown = [(d.drawing, Markup(_inline(d.svg, d.drawing.title)) if d.svg else None, d.skipped) for d in figures]
+    return environment.get_template("report.html.j2").render(
+        document=document, figures=shown, pairs=_pairs_text(document), published=_published(document),
+        metrics=getattr(document, "metrics", ()), tests=getattr(document.verdict, "tests", ()),
+        displays=displays, groups=GROUPS, events=Markup(_events(displays)),
+    )  # fmt: skip
+
+
+def _published(document: MetricsDocument) -> list[tuple[str, dict[str, ScoreRecord | None]]]:
+    """W1 of eta, phi and pT of the species that arXiv:2410.22421 tabulates."""
+    found = {(m.species, m.quantity): m.score for m in document.particles}
+    return [(s, {q: found.get((s, q)) for q in ("eta", "phi", "pT")}) for s in _PUBLISHED]
+
+
+def _events(displays: Sequence[Display]) -> str:
+    """The events as JSON for the script of the page: numbers only, so nothing needs escaping."""
+    return json.dumps([{"candidate": _event(d.candidate), "reference": _event(d.reference)} for d in displays])
+
+
+def _event(shown: Shown) -> dict[str, Any]:
+    return {"Q2": float(f"{shown.Q2:.4g}"), "x": float(f"{shown.x:.3g}"), "tracks": [list(t) for t in shown.tracks]}
 
 
 def _inline(svg: str, title: str) -> str:

@@ -232,11 +232,20 @@ class Sample:
         Args:
             species: which.
         """
+        if species not in self._found:
+            self._found[species] = self._find(species)
+        return self._found[species]
+
+    @cached_property
+    def _found(self) -> dict[Species, Particles]:
+        return {}
+
+    def _find(self, species: Species) -> Particles:
         if species.scattered:
             n = len(self)
             return Particles(self.electron, self.pdg_id[self.offsets[:-1]], np.arange(n), np.arange(n + 1))
         keep = np.isin(self.pdg_id, species.codes) if species.codes else np.ones(len(self.pdg_id), dtype=bool)
-        if not species.everything:
+        if not (species.everything or species.with_scattered):
             keep[self.offsets[:-1]] = False
         rows = np.flatnonzero(keep)
         offsets = np.searchsorted(rows, self.offsets)

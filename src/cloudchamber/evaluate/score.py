@@ -1,28 +1,51 @@
 r"""A number, its error, and its floor: the same number for truth against truth.
 
 A distance between two finite samples of one distribution is not zero. Its floor is the mean of the same
-distance over disjoint pairs of reference samples, each as large as the samples that are compared. A value is
-judged by
+distance over k pairs of truth samples, each as large as the samples that are compared. A value v is judged by
 
-    ratio  = value / floor
-    t      = (value - mean of pairs) / (spread of pairs * sqrt(1 + 1/k)),   p = P(T_{k-1} > t)
+    ratio  = v / floor
+    t      = (v - mean of pairs) / (spread of pairs * sqrt(1 + 1/k)),   p = P(T_{k-1} > t)
 
-where the second is the exact prediction interval for one more Gaussian draw after k pairs.
+where the second is the exact prediction interval for one more Gaussian draw after k pairs. For a quantity that is
+positive and skewed the same is done with logarithms; for one that is bad when it is small, with the other tail.
+Some tests know their distribution under the null hypothesis without any pairs: then it is stated.
 
-Where the reference is too small for pairs of the full size, smaller pairs are taken. A distance W1 between
-two samples of the same distribution falls as 1/sqrt(size), so such a floor is brought to the full size by
-sqrt(pair size / size), and `scale` says so.
+Where the reference is too small for pairs of the full size, smaller pairs are taken and brought to the full size:
+
+    pair -> c + (pair - c) (pair size / size)^q
+
+with q = 1/2 about c = 0 for distances such as W1, q = 1 for quadratic ones, and q = 1/2 about 1/2 for areas under ROC
+curves. `scale` holds the factor.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Score", "prediction_p_value"]
+__all__ = ["MIN_PAIRS", "KnownNull", "Score", "Tail", "prediction_p_value"]
 
 MIN_PAIRS = 3
 """Fewer pairs than this have no spread worth the name."""
+
+
+class Tail(StrEnum):
+    """Where a value tells against the candidate."""
+
+    UPPER = "upper"
+    LOWER = "lower"
+    BOTH = "both"
+
+
+class KnownNull(NamedTuple):
+    """The distribution of a value for truth against truth, where theory gives it."""
+
+    mean: float
+    spread: float
+    p_value: float
+    """Chance of at least the value that was found."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +59,9 @@ class Score:
         pairs: the same number for each truth-truth pair, brought to the full size; shape (k,).
         pair_size: events in each half of a pair.
         scale: the factor that brought the pairs to the full size; 1 if they have it.
+        tail: where a value tells against the candidate.
+        logarithmic: whether p-values are computed from logarithms.
+        known: the distribution under the null hypothesis, where it needs no pairs.
     """
 
     value: float
@@ -44,6 +70,9 @@ class Score:
     pairs: NDArray[np.float64]
     pair_size: int
     scale: float = 1.0
+    tail: Tail = Tail.UPPER
+    logarithmic: bool = False
+    known: KnownNull | None = None
 
     @property
     def n_pairs(self) -> int:
@@ -52,12 +81,16 @@ class Score:
 
     @property
     def floor(self) -> float | None:
-        """Mean over the truth-truth pairs; None without any."""
+        """Mean for truth against truth; None where unknown."""
+        if self.known is not None:
+            return self.known.mean
         return float(self.pairs.mean()) if self.n_pairs else None
 
     @property
     def floor_spread(self) -> float | None:
-        """Standard deviation over the truth-truth pairs; None with fewer than three."""
+        """Standard deviation for truth against truth; None with fewer than three pairs."""
+        if self.known is not None:
+            return self.known.spread
         return float(self.pairs.std(ddof=1)) if self.n_pairs >= MIN_PAIRS else None
 
     @property
@@ -71,8 +104,17 @@ class Score:
 
     @property
     def p_value(self) -> float | None:
-        """Chance that truth against truth gives at least this value; None with fewer than three pairs."""
-        return prediction_p_value(self.value, self.pairs)
+        """Chance that truth against truth tells at least as much; None with fewer than three pairs."""
+        if self.known is not None:
+            return self.known.p_value
+        value, pairs = np.float64(self.value), self.pairs
+        if self.logarithmic:
+            tiny = np.finfo(float).tiny
+            value, pairs = np.log(np.maximum(value, tiny)), np.log(np.maximum(pairs, tiny))
+        if self.tail is Tail.LOWER:
+            value, pairs = -value, -pairs
+        p_value = prediction_p_value(float(value), pairs)
+        return p_value if p_value is None or self.tail is not Tail.BOTH else 2 * min(p_value, 1 - p_value)
 
 
 def prediction_p_value(value: float, draws: NDArray[np.float64]) -> float | None:

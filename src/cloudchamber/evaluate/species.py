@@ -24,10 +24,11 @@ class Species:
 
     Attributes:
         key: name in files and tables.
-        symbol: LaTeX name for figures.
+        symbol: name for figures, plain or LaTeX.
         codes: PDG numbers; empty for every species.
         scattered: only the scattered electron.
         everything: all particles, the scattered electron among them.
+        with_scattered: whether the scattered electron is one of them.
     """
 
     key: str
@@ -35,31 +36,32 @@ class Species:
     codes: tuple[int, ...] = ()
     scattered: bool = False
     everything: bool = False
+    with_scattered: bool = False
 
 
 SPECIES = (
-    Species("e'", r"$e^{\prime}$", scattered=True),
-    Species("pi+", r"$\pi^{+}$", (211,)),
-    Species("pi-", r"$\pi^{-}$", (-211,)),
-    Species("K+", r"$K^{+}$", (321,)),
-    Species("K-", r"$K^{-}$", (-321,)),
-    Species("gamma", r"$\gamma$", (22,)),
-    Species("p", r"$p$", (2212,)),
-    Species("n", r"$n$", (2112,)),
+    Species("e'", "e′", scattered=True),
+    Species("pi+", "π⁺", (211,)),
+    Species("pi-", "π⁻", (-211,)),
+    Species("K+", "K⁺", (321,)),
+    Species("K-", "K⁻", (-321,)),
+    Species("gamma", "γ", (22,)),
+    Species("p", "p", (2212,)),
+    Species("n", "n", (2112,)),
     Species("pbar", r"$\bar{p}$", (-2212,)),
     Species("nbar", r"$\bar{n}$", (-2112,)),
     Species("K0S", r"$K^{0}_{S}$", (310,)),
     Species("K0L", r"$K^{0}_{L}$", (130,)),
-    Species("Lambda", r"$\Lambda$", (3122,)),
+    Species("Lambda", "Λ", (3122,)),
     Species("Lambdabar", r"$\bar{\Lambda}$", (-3122,)),
     Species(
         "hyperons",
-        r"$\Sigma, \Xi, \Omega$",
+        "Σ, Ξ, Ω",
         tuple(s * c for c in (3112, 3222, 3312, 3322, 3334) for s in (1, -1)),
     ),
-    Species("e+-", r"$e^{\pm}$", (11, -11)),
-    Species("mu+-", r"$\mu^{\pm}$", (13, -13)),
-    Species("neutrinos", r"$\nu$", (12, -12, 14, -14, 16, -16)),
+    Species("e+-", "e±", (11, -11)),
+    Species("mu+-", "μ±", (13, -13)),
+    Species("neutrinos", "ν", (12, -12, 14, -14, 16, -16)),
     Species("all", "all particles", everything=True),
 )
 HADRONIC = Species("hadronic", "hadronic final state")

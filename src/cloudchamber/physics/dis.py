@@ -22,11 +22,13 @@ __all__ = [
     "BeamMomenta",
     "DISVariables",
     "beam_momenta",
+    "complete_tetrad",
     "dis_variables",
     "electron_momentum",
     "from_frame",
     "hadronic_tetrad",
     "minkowski",
+    "spacelike_axis",
     "to_frame",
 ]
 
@@ -137,10 +139,8 @@ def hadronic_tetrad(scattered: Array, beams: Beams) -> Array:
     beam, proton = beam_momenta(beams)
     total = proton + beam - scattered
     e_t = total / np.sqrt(minkowski(total, total))[:, None]
-    e_z = _orthonormal(np.broadcast_to(proton, total.shape), e_t, [])
-    e_x = _orthonormal(scattered, e_t, [e_z])
-    e_y = _levi_civita(e_t, e_x, e_z)
-    return np.stack([e_t, e_x, e_y, e_z], axis=1)
+    e_z = spacelike_axis(np.broadcast_to(proton, total.shape), e_t, [])
+    return complete_tetrad(e_t, spacelike_axis(scattered, e_t, [e_z]), e_z)
 
 
 def to_frame(momenta: Array, tetrad: Array) -> Array:
@@ -169,8 +169,14 @@ def from_frame(components: Array, tetrad: Array) -> Array:
     return momenta
 
 
-def _orthonormal(vector: Array, e_t: Array, spatial: list[Array]) -> Array:
-    """Gram-Schmidt step: the spacelike unit vector along the part of `vector` orthogonal to the other axes."""
+def spacelike_axis(vector: Array, e_t: Array, spatial: list[Array]) -> Array:
+    """Gram-Schmidt step: the spacelike unit vector along the part of `vector` orthogonal to the other axes.
+
+    Args:
+        vector: shape (n, 4).
+        e_t: the timelike axis, shape (n, 4).
+        spatial: spacelike axes, each of shape (n, 4).
+    """
     rest = vector - minkowski(vector, e_t)[:, None] * e_t
     for axis in spatial:
         rest = rest + minkowski(rest, axis)[:, None] * axis
@@ -178,11 +184,20 @@ def _orthonormal(vector: Array, e_t: Array, spatial: list[Array]) -> Array:
     return unit
 
 
-def _levi_civita(e_t: Array, e_x: Array, e_z: Array) -> Array:
-    """The axis that completes a right-handed tetrad, by cofactors of the three others."""
+def complete_tetrad(e_t: Array, e_x: Array, e_z: Array) -> Array:
+    """A right-handed tetrad from three of its axes; the fourth by their cofactors.
+
+    Args:
+        e_t: the timelike axis, shape (n, 4).
+        e_x: shape (n, 4).
+        e_z: shape (n, 4).
+
+    Returns:
+        Shape (n, 4 axes, 4 components).
+    """
     rows = np.stack([e_t, e_z, e_x], axis=1)
     columns = np.arange(4)
     cofactors = [(-1) ** k * np.linalg.det(rows[:, :, columns != k]) for k in range(4)]
     e_y = np.stack(cofactors, axis=-1)
     e_y[:, 1:] *= -1
-    return e_y
+    return np.stack([e_t, e_x, e_y, e_z], axis=1)

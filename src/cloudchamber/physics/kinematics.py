@@ -141,15 +141,19 @@ def jagged_pairs(
     >>> [rows.tolist() for rows in jagged_pairs(np.array([0, 3, 4]))]
     [[0, 0, 1], [1, 2, 2]]
     """
-    other = first if second is None else second
-    a, b = np.diff(first), np.diff(other)
-    one = np.repeat(np.arange(first[0], first[-1]), np.repeat(b, a))
-    event = np.repeat(np.arange(len(a)), a * b)
-    within = np.arange(len(event)) - np.repeat(np.cumsum(a * b) - a * b, a * b)
-    two = other[event] + within % np.maximum(b, 1)[event]
-    if second is not None:
-        return one, two
-    return one[one < two], two[one < two]
+    counts = np.diff(first)
+    if second is None:
+        later = np.repeat(first[1:], counts) - np.arange(first[0], first[-1]) - 1
+        one = np.repeat(np.arange(first[0], first[-1]), later)
+        return one, one + 1 + _within(later)
+    partners = np.repeat(np.diff(second), counts)
+    one = np.repeat(np.arange(first[0], first[-1]), partners)
+    return one, np.repeat(np.repeat(second[:-1], counts), partners) + _within(partners)
+
+
+def _within(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """0, 1, ... in each of several runs of these lengths."""
+    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def pair_mass(a: Momenta, b: Momenta) -> Array:

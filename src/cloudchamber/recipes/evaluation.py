@@ -1,19 +1,25 @@
 """`evaluate` with files: read two samples, compare them, write the report."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cloudchamber.errors import InputError
 from cloudchamber.evaluate import Evaluation, evaluate
+from cloudchamber.evaluate.acceptance import Acceptance
 from cloudchamber.evaluate.budget import FEWEST_EVENTS, Budget
+from cloudchamber.evaluate.displays import choose_displays
 from cloudchamber.evaluate.document import to_document
 from cloudchamber.evaluate.evaluation import comparable_beams
 from cloudchamber.evaluate.figures.comparison import Comparison
-from cloudchamber.evaluate.figures.gallery import DRAWINGS, Drawn, draw_all
+from cloudchamber.evaluate.figures.gallery import DRAWINGS, Drawn, draw, drawn
 from cloudchamber.evaluate.progress import Progress, part, silent
 from cloudchamber.evaluate.report import report_page
 from cloudchamber.formats import files
 from cloudchamber.formats.atomic import atomic_path, explain_os_error
+from cloudchamber.recipes.workers import Advance, available_cores, behind
 
 __all__ = ["Report", "evaluate_files"]
 
@@ -38,6 +44,9 @@ def evaluate_files(
     *,
     budget: str = "standard",
     events: int | None = None,
+    accept: str | None = None,
+    workers: int | None = None,
+    training: Path | None = None,
     progress: Progress = silent,
 ) -> Report:
     """Compare a file of events with a reference and write a report.
@@ -48,39 +57,76 @@ def evaluate_files(
         folder: where to write; made where it does not exist, but not its parent.
         budget: quick, standard or full.
         events: use at most this many events of the candidate.
+        accept: name of a selection of particles; all by default.
+        workers: processes that draw figures; by default one for each core, at most 4.
+        training: events that the candidate may have been learned from, for the test of memorisation.
         progress: told of every step.
 
     Raises:
         InputError: if a file cannot be read, the samples cannot be compared, or the folder cannot be written.
     """
-    allowed = Budget.named(budget)
+    allowed, acceptance = Budget.named(budget), None if accept is None else Acceptance.named(accept)
     if events is not None and events < FEWEST_EVENTS:
         raise InputError(f"--events {events} is too few; evaluate needs at least {FEWEST_EVENTS}.")
-    comparable_beams(files.read_run(candidate), files.read_run(reference))
+    for file in (candidate, *([training] if training else [])):
+        comparable_beams(files.read_run(file), files.read_run(reference))
     _make_folder(folder)
     progress("reading", 0.0)
     judged = files.read(candidate, _fewest(events, allowed.events)).final_state()
     truth = files.read(reference, allowed.reference_events(len(judged))).final_state()
-    evaluation = evaluate(judged, truth, allowed, part(progress, 0.02, 0.75))
-    document = to_document(evaluation, str(candidate), str(reference))
-    with atomic_path(folder / "metrics.json") as path:
-        path.write_text(document.model_dump_json(indent=2), encoding="utf-8")
-    figures = _draw(Comparison.of(evaluation, judged, truth), folder, part(progress, 0.75, 1.0))
+    known = files.read(training, allowed.training_events).final_state() if training else None
+    comparison = Comparison.before(judged, truth, allowed, acceptance)
+    with _drawing(comparison, folder / "figures", workers or available_cores()) as finish:
+        evaluation = evaluate(judged, truth, allowed, part(progress, 0.02, 0.75), known, acceptance=acceptance)
+        document = to_document(evaluation, str(candidate), str(reference))
+        with atomic_path(folder / "metrics.json") as path:
+            path.write_text(document.model_dump_json(indent=2), encoding="utf-8")
+        progress("figures", 0.8)
+        figures = finish(comparison.with_numbers(evaluation))
+    displays = choose_displays(comparison.candidate, comparison.reference)
     with atomic_path(folder / "index.html") as path:
-        path.write_text(report_page(document, figures), encoding="utf-8")
+        path.write_text(report_page(document, figures, displays), encoding="utf-8")
     progress("done", 1.0)
     return Report(evaluation, folder)
 
 
-def _draw(comparison: Comparison, folder: Path, progress: Progress) -> list[Drawn]:
-    drawn: list[Drawn] = []
+@contextmanager
+def _drawing(comparison: Comparison, place: Path, workers: int) -> Iterator[Callable[[Comparison], list[Drawn]]]:
+    """Draw what needs no numbers while they are computed, and the rest when they are known.
+
+    With one worker all is drawn at the end. The yielded function draws the rest and returns all figures.
+    """
+    early = [d.name for d in DRAWINGS if workers > 1 and not d.needs_numbers]
+    late = [d.name for d in DRAWINGS if d.name not in early]
+
+    def finish(numbers: Comparison) -> list[Drawn]:
+        for name in late:
+            draw(numbers, place, name)
+        wait()
+        return [drawn(place, drawing) for drawing in DRAWINGS]
+
+    wait: Callable[[], None] = _nothing
     try:
-        for figure in draw_all(comparison, folder / "figures"):
-            drawn.append(figure)
-            progress("figures", len(drawn) / len(DRAWINGS))
+        with ExitStack() as stack:
+            if early:
+                job = partial(_draw_one, comparison, place)
+                wait = stack.enter_context(behind(job, early, workers=workers - 1, advance=_ignore))
+            yield finish
     except OSError as error:
-        raise explain_os_error(error, folder / "figures") from error
-    return drawn
+        raise explain_os_error(error, place) from error
+
+
+def _draw_one(comparison: Comparison, place: Path, name: str, advance: Advance) -> None:
+    draw(comparison, place, name)
+    advance(1)
+
+
+def _nothing() -> None:
+    """Wait for nobody."""
+
+
+def _ignore(_more: int) -> None:
+    """Let figures appear without a word: the evaluation itself says how far it is."""
 
 
 def _fewest(*limits: int | None) -> int | None:

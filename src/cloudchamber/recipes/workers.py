@@ -5,11 +5,13 @@ parent is gone finds the pipe closed and leaves. An interrupt ends all workers a
 nothing runs on behind.
 """
 
+import os
 import signal
 import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -18,7 +20,7 @@ from typing import Any, TypeVar
 
 from cloudchamber.errors import InputError
 
-__all__ = ["Advance", "exit_on_sigterm", "run_tasks"]
+__all__ = ["Advance", "available_cores", "behind", "exit_on_sigterm", "run_tasks"]
 
 Task = TypeVar("Task")
 Advance = Callable[[int], None]
@@ -42,19 +44,60 @@ def run_tasks(job: Callable[[Task, Advance], None], tasks: Sequence[Task], *, wo
         for task in tasks:
             job(task, advance)
         return
+    with _team(job, min(workers, len(tasks))) as team:
+        _share(team, deque(tasks), advance)
+
+
+@contextmanager
+def behind(
+    job: Callable[[Task, Advance], None], tasks: Sequence[Task], *, workers: int, advance: Advance
+) -> Iterator[Callable[[], None]]:
+    """Do tasks in worker processes while the caller goes on with something else.
+
+    Args:
+        job: does one task and reports progress; must be picklable.
+        tasks: what to do, in any order; at least one.
+        workers: processes to use at most.
+        advance: told the progress of all tasks together, in another thread.
+
+    Yields:
+        A function that waits until all tasks are done, and raises what a task raised. Tasks that are not done when
+        the block ends are given up.
+    """
+    watch = ThreadPoolExecutor(1)
+    try:
+        with _team(job, min(workers, len(tasks))) as team:
+            yield watch.submit(_share, team, deque(tasks), advance).result
+    finally:
+        watch.shutdown()
+
+
+@contextmanager
+def _team(job: Callable[[Task, Advance], None], workers: int) -> "Iterator[list[Connection[Any, Any]]]":
+    """Pipes to worker processes, which end with the block."""
     context = get_context("spawn")
-    pipes = [context.Pipe() for _ in range(min(workers, len(tasks)))]
+    pipes = [context.Pipe() for _ in range(workers)]
     processes = [context.Process(target=_serve, args=(theirs, job), daemon=True) for _, theirs in pipes]
     try:
         for process, (_, theirs) in zip(processes, pipes, strict=True):
             process.start()
             theirs.close()
-        _share([ours for ours, _ in pipes], deque(tasks), advance)
+        yield [ours for ours, _ in pipes]
     finally:
         for process in processes:
             if process.pid is not None:
                 process.terminate()
                 process.join()
+
+
+def available_cores(most: int = 4) -> int:
+    """Cores that this process may use.
+
+    Args:
+        most: upper limit of the answer.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, most)
 
 
 @contextmanager

@@ -55,6 +55,8 @@ class DISSetting:
     q2_min: float
     q2_max: float | None = None
     level: Level = Level.STABLE
+    extra: tuple[str, ...] = ()
+    """More settings of Pythia8, read after all others and kept with them in the metadata."""
 
     def __post_init__(self) -> None:
         s = 4 * self.beams.electron * self.beams.hadron
@@ -73,6 +75,7 @@ class DISSetting:
             "Beams:frameType = 2", "Beams:idA = 2212", "Beams:idB = 11",
             f"Beams:eA = {self.beams.hadron!r}", f"Beams:eB = {self.beams.electron!r}",
             f"PhaseSpace:Q2Min = {self.q2_min!r}", *q2_max, *EIC_SETTINGS, *LEVEL_SETTINGS[self.level],
+            *self.extra,
         )  # fmt: skip
 
     def run_info(self, seed: int) -> RunInfo:

@@ -1,13 +1,24 @@
-"""Weighted histograms and the bins they need."""
+r"""Weighted histograms per event, and the bins they need.
+
+With c_ib the number of values of event i in bin b (or the sum of their shares), w_i its weight and n events,
+
+    density_b = m_b / width_b,     m_b = sum_i w_i c_ib / sum_i w_i
+    error_b   = sqrt(sum_i w_i^2 (c_ib - m_b)^2) / (width_b sum_i w_i)
+
+so that particles of one event, which are not independent, are counted as the one draw that they are.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cloudchamber.evaluate.sample import Column
+
 __all__ = ["Histogram", "integer_edges", "quantile_edges"]
 
 Array = NDArray[np.float64]
+_BLOCK = 20_000
 
 
 @dataclass(frozen=True)
@@ -19,34 +30,86 @@ class Histogram:
         density: values per event and unit of the axis, shape (b,).
         error: its statistical uncertainty, shape (b,).
         entries: number of values in each bin, unweighted, shape (b,).
+        events: effective number of events.
     """
 
     edges: Array
     density: Array
     error: Array
     entries: Array
+    events: float
 
     @classmethod
-    def fill(cls, values: Array, edges: Array, norm: float, weight: Array | None = None) -> "Histogram":
+    def fill(cls, column: Column, edges: Array, share: Array | None = None) -> "Histogram":
         """Count values.
 
         Args:
-            values: shape (k,).
+            column: the values, k of them in n events.
             edges: ascending, shape (b + 1,).
-            norm: sum of the event weights.
-            weight: of each value, shape (k,); ones by default.
+            share: of each value in its event, shape (k,); ones by default.
         """
-        entries = np.histogram(values, edges)[0].astype(np.float64)
-        total = entries if weight is None else np.histogram(values, edges, weights=weight)[0]
-        squares = entries if weight is None else np.histogram(values, edges, weights=weight**2)[0]
-        scale = 1.0 / (norm * np.diff(edges))
-        return cls(edges, total * scale, np.sqrt(squares) * scale, entries)
+        place, b = _places(column.values, edges), len(edges) - 1
+        sums = _one_each(column, place, b) if _is_one_each(column, share) else _sums(column, place, b, share)
+        total, squares = float(column.weight.sum()), float((column.weight**2).sum())
+        m = sums[0] / total
+        variance = np.maximum(sums[2] - 2 * m * sums[1] + m**2 * squares, 0.0)
+        width = np.diff(edges)
+        entries = np.bincount(place, minlength=b + 1)[:b].astype(np.float64)
+        return cls(edges, m / width, np.sqrt(variance) / (width * total), entries, total**2 / squares)
 
     @property
     def centers(self) -> Array:
         """Middle of each bin."""
         middle: Array = (self.edges[1:] + self.edges[:-1]) / 2
         return middle
+
+    def pulls(self, reference: "Histogram", fewest: float) -> Array:
+        """Differences from a reference in units of their standard deviation if there were none, shape (b,).
+
+        The deviation is the reference's, scaled to both numbers of events, because an empty bin knows no error.
+
+        Args:
+            reference: with the same bins.
+            fewest: values that a bin must lead one to expect; others are NaN.
+        """
+        expected = reference.entries * min(1.0, self.events / reference.events)
+        sigma = reference.error * np.sqrt(1 + reference.events / self.events)
+        enough = (expected >= fewest) & (sigma > 0)
+        difference = self.density - reference.density
+        pulls: Array = np.divide(difference, sigma, out=np.full_like(sigma, np.nan), where=enough)
+        return pulls
+
+
+def _sums(column: Column, place: NDArray[np.int64], b: int, share: Array | None) -> Array:
+    """Sums over events of w c, w^2 c and w^2 c^2 for each bin, shape (3, b)."""
+    sums = np.zeros((3, b))
+    for start in range(0, len(column), _BLOCK):
+        stop = min(start + _BLOCK, len(column))
+        rows = slice(column.offsets[start], column.offsets[stop])
+        event = np.repeat(np.arange(stop - start), np.diff(column.offsets[start : stop + 1]))
+        cells = event * (b + 1) + place[rows]
+        count = np.bincount(cells, None if share is None else share[rows], minlength=(stop - start) * (b + 1))
+        c, w = count.reshape(-1, b + 1)[:, :b].astype(np.float64), column.weight[start:stop]
+        sums += np.stack([w @ c, w**2 @ c, w**2 @ c**2])
+    return sums
+
+
+def _one_each(column: Column, place: NDArray[np.int64], b: int) -> Array:
+    """The same where every event has one value: c is 0 or 1."""
+    first, second = (np.bincount(place, w, minlength=b + 1)[:b] for w in (column.weight, column.weight**2))
+    return np.stack([first, second, second])
+
+
+def _is_one_each(column: Column, share: Array | None) -> bool:
+    return share is None and len(column.values) == len(column) and bool((column.counts == 1).all())
+
+
+def _places(values: Array, edges: Array) -> NDArray[np.int64]:
+    """Bin of each value; the number of bins for those outside, which NaN sorts into."""
+    b = len(edges) - 1
+    place = np.searchsorted(edges, values, side="right") - 1
+    place[values == edges[-1]] = b - 1
+    return np.where((place < 0) | (place >= b), b, place)
 
 
 def quantile_edges(values: Array, bins: int = 40, *, tail: float = 5e-4, start: float | None = None) -> Array:
@@ -71,6 +134,6 @@ def integer_edges(values: Array, tail: float = 2e-4, most: int = 80) -> Array:
         tail: share left out above.
         most: most bins.
     """
-    high = int(np.quantile(values, 1 - tail)) if len(values) else 1
+    high = int(np.quantile(values, 1 - tail, method="higher")) if len(values) else 1
     edges: Array = np.arange(min(max(high, 2), most) + 2, dtype=np.float64) - 0.5
     return edges

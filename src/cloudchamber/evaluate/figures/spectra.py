@@ -1,25 +1,17 @@
-"""Spectra of every species, and masses of pairs, in small multiples."""
+"""Spectra of every species in small multiples."""
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from cloudchamber.evaluate.distances import FEWEST_VALUES
-from cloudchamber.evaluate.event_view import PairKind
 from cloudchamber.evaluate.figures.comparison import Columns, Comparison
 from cloudchamber.evaluate.figures.histogram import integer_edges, quantile_edges
 from cloudchamber.evaluate.figures.panels import Panel, draw_panels
 from cloudchamber.evaluate.species import SPECIES, Feature, feature_named
 
-__all__ = ["azimuths", "masses", "multiplicities", "pseudorapidities", "transverse_momenta"]
+__all__ = ["azimuths", "multiplicities", "pseudorapidities", "transverse_momenta"]
 
-_FEWEST_DRAWN = 5 * FEWEST_VALUES
-_MASSES = (
-    ((PairKind((22,), (22,)),), (0.0, 0.8, 160), r"$m(\gamma\gamma)$  [GeV]"),
-    ((PairKind((211,), (-211,)),), (0.25, 1.45, 80), r"$m(\pi^{+}\pi^{-})$  [GeV]"),
-    ((PairKind((321,), (-211,)), PairKind((-321,), (211,))), (0.6, 1.5, 60), r"$m(K^{\pm}\pi^{\mp})$  [GeV]"),
-    ((PairKind((2212,), (211,)),), (1.05, 1.8, 50), r"$m(p\,\pi^{+})$  [GeV]"),
-)
-
+_FEWEST_DRAWN = 1000
+"""Species with fewer particles in the candidate than this are not drawn: their bins would hold a few each."""
 
 def transverse_momenta(comparison: Comparison) -> Figure:
     """Distributions of pT of each species.
@@ -54,7 +46,11 @@ def multiplicities(comparison: Comparison) -> Figure:
     Args:
         comparison: what to draw.
     """
-    shown = [species for species in SPECIES if not (species.scattered or species.everything)]
+    shown = [
+        species for species in SPECIES
+        if not (species.scattered or species.everything)
+        and comparison.counts(species).candidate.values.sum() >= _FEWEST_DRAWN
+    ]  # fmt: skip
     panels = []
     for species in shown:
         columns = comparison.counts(species)
@@ -63,27 +59,13 @@ def multiplicities(comparison: Comparison) -> Figure:
     return draw_panels(comparison, panels, 6, width=3.1, height=3.1)
 
 
-def masses(comparison: Comparison) -> Figure:
-    """Invariant masses of pairs, where resonances stand out.
-
-    Args:
-        comparison: what to draw.
-    """
-    panels = [
-        Panel(comparison.masses(*kinds), np.linspace(low, high, bins + 1), label, "pairs per event  [1/GeV]",
-              log=kinds[0].first == (22,))
-        for kinds, (low, high, bins), label in _MASSES
-    ]  # fmt: skip
-    return draw_panels(comparison, panels, 2, width=6.4, height=4.2)
-
-
 def _each_species(comparison: Comparison, feature: Feature) -> Figure:
     found = [
         (species, comparison.feature(species, feature))
         for species in SPECIES
         if not (species.everything or (species.scattered and feature.trivial_for_electron))
     ]
-    shown = [(s, c) for s, c in found if len(c.reference.values) >= _FEWEST_DRAWN]
+    shown = [(s, c) for s, c in found if len(c.candidate.values) >= _FEWEST_DRAWN]
     panels = [_panel(columns, feature, species.symbol) for species, columns in shown]
     return draw_panels(comparison, panels, 6, width=3.1, height=3.1)
 

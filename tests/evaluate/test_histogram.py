@@ -1,0 +1,87 @@
+"""Histograms per event: closed forms of densities and errors, and pulls that have unit width."""
+
+import numpy as np
+import pytest
+
+from cloudchamber.evaluate.figures.histogram import Histogram, integer_edges, quantile_edges
+from cloudchamber.evaluate.sample import Column
+
+EDGES = np.array([0.0, 1.0, 3.0])
+
+
+def jagged(counts: np.ndarray, values: np.ndarray, weight: np.ndarray | None = None) -> Column:
+    weight = np.ones(len(counts)) if weight is None else weight
+    return Column(values, np.concatenate([[0], np.cumsum(counts)]), weight)
+
+
+def test_densities_are_per_event_and_width() -> None:
+    found = Histogram.fill(jagged(np.array([2, 0, 2]), np.array([0.5, 2.0, 2.5, 9.0])), EDGES)
+    np.testing.assert_allclose(found.density, [1 / 3, 2 / 3 / 2])
+    np.testing.assert_array_equal(found.entries, [1, 2])
+
+
+def test_one_value_per_event_has_the_binomial_error() -> None:
+    values = np.concatenate([np.full(30, 0.5), np.full(70, 2.0)])
+    found = Histogram.fill(Column.per_event(values, np.ones(100)), np.array([0.0, 1.0, 2.0]))
+    np.testing.assert_allclose(found.density, [0.3, 0.7])
+    np.testing.assert_allclose(found.error, np.sqrt(0.3 * 0.7 / 100))
+
+
+def test_both_ways_of_counting_agree() -> None:
+    rng = np.random.default_rng(1)
+    values, weight = rng.uniform(0, 3, 500), rng.uniform(0.5, 2.0, 500)
+    one = Histogram.fill(Column.per_event(values, weight), EDGES)
+    other = Histogram.fill(Column.per_event(values, weight), EDGES, np.ones(500))
+    for name in ("density", "error", "entries"):
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name))
+
+
+def test_twins_do_not_make_the_error_smaller() -> None:
+    """Every particle twice: the same shape, known no better, where counting particles would claim sqrt(2)."""
+    rng = np.random.default_rng(2)
+    counts, values = np.ones(400, dtype=int), rng.uniform(0, 3, 400)
+    one = Histogram.fill(jagged(counts, values), EDGES)
+    two = Histogram.fill(jagged(2 * counts, values.repeat(2)), EDGES)
+    np.testing.assert_allclose(two.density, 2 * one.density)
+    np.testing.assert_allclose(two.error / two.density, one.error / one.density)
+
+
+def test_the_error_is_the_spread_of_repeated_samples() -> None:
+    rng = np.random.default_rng(3)
+    found = []
+    for _ in range(300):
+        counts = rng.poisson(3.0, 200)
+        shift = np.repeat(rng.uniform(0, 1, 200), counts)
+        weight = rng.uniform(0.2, 1.8, 200)
+        found.append(Histogram.fill(jagged(counts, shift + rng.uniform(0, 2, counts.sum()), weight), EDGES))
+    spread = np.std([h.density for h in found], axis=0)
+    np.testing.assert_allclose(np.mean([h.error for h in found], axis=0), spread, rtol=0.15)
+
+
+def test_pulls_of_equal_samples_have_unit_width() -> None:
+    rng, edges, pulls = np.random.default_rng(4), np.linspace(-3, 3, 25), []
+    for _ in range(60):
+        small, large = (Histogram.fill(Column.per_event(rng.normal(size=n), np.ones(n)), edges) for n in (1000, 4000))
+        pulls.append(small.pulls(large, 10))
+    values = np.concatenate(pulls)
+    values = values[np.isfinite(values)]
+    assert values.std() == pytest.approx(1.0, abs=0.07)
+    assert values.mean() == pytest.approx(0.0, abs=0.1)
+
+
+def test_shares_add_up() -> None:
+    found = Histogram.fill(jagged(np.array([2, 1]), np.array([0.5, 2.0, 2.5])), EDGES, np.array([0.25, 0.75, 1.0]))
+    np.testing.assert_allclose(found.density * np.diff(EDGES), [0.125, 0.875])
+
+
+def test_values_that_are_not_numbers_are_nowhere() -> None:
+    found = Histogram.fill(Column.per_event(np.array([np.nan, np.inf, -np.inf, 3.0]), np.ones(4)), EDGES)
+    np.testing.assert_array_equal(found.entries, [0, 1])
+
+
+def test_bins_hold_the_values() -> None:
+    values = np.random.default_rng(5).normal(size=10_000)
+    edges = quantile_edges(values, 20)
+    assert ((values > edges[0]) & (values < edges[-1])).mean() == pytest.approx(0.999, abs=2e-4)
+    assert integer_edges(np.array([0.0, 1.0, 4.0])).tolist() == [-0.5, 0.5, 1.5, 2.5, 3.5, 4.5]
+    assert len(quantile_edges(np.empty(0))) == 41
