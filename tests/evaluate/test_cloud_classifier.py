@@ -103,12 +103,12 @@ def test_it_finds_an_imbalance_and_invents_none(
     change: Callable[[Events], Events], rejected: bool, candidate: Events, reference: Events
 ) -> None:
     told: list[float] = []
-    test = cloud_classifier_score(sample(reference[:600]), sample(change(candidate[:600])), epochs=3,
+    test = cloud_classifier_score(sample(reference[:400]), sample(change(candidate[:400])), epochs=3,
                                   progress=lambda _what, share: told.append(share))  # fmt: skip
     assert test.score.p_value is not None
     assert (test.score.p_value < 1e-3) == rejected
     assert (test.score.p_value > 0.02) != rejected
     assert test.score.floor == 0.5
-    assert test.score.n == 600
+    assert test.score.n == 400
     assert max(told) == 1.0
     assert test.weights.candidate_histogram.sum() == pytest.approx(1.0)

@@ -54,7 +54,7 @@ def area_under_curve(score: Array, is_candidate: NDArray[np.bool_], weight: Arra
     weight = np.ones(len(score)) if weight is None else weight
     (s, u), (r, v) = ((score[keep], weight[keep] / weight[keep].sum()) for keep in (is_candidate, ~is_candidate))
     above, below = _placements(s, r, v), 1 - _placements(r, s, u)
-    area = float(u @ above)
+    area = min(1.0, float(u @ above))
     error = np.sqrt(u**2 @ (above - area) ** 2 + v**2 @ (below - area) ** 2)
     return Area(area, float(error), float(np.sqrt((1 / effective_size(u) + 1 / effective_size(v)) / 12)))
 
