@@ -36,7 +36,8 @@ demo: $(READY)
 	$(BIN)/cloudchamber simulate dis --beams 10x275 --q2-min 25 --level stable --events 60000 --seed 2410 \
 		--workers 2 --out $(DEMO)/reference
 	$(BIN)/cloudchamber check $(DEMO)/events.hepmc3.gz
-	$(BIN)/cloudchamber evaluate $(DEMO)/events.parquet --reference $(DEMO)/reference --out $(DEMO)/report
+	$(BIN)/cloudchamber evaluate $(DEMO)/events.parquet --reference $(DEMO)/reference --out $(DEMO)/report \
+		--budget quick
 	@echo
 	@echo "Events:  $(DEMO)/events.parquet and $(DEMO)/events.hepmc3.gz"
 	@echo "Report:  open $(DEMO)/report/index.html in a browser; the numbers are in $(DEMO)/report/metrics.json"

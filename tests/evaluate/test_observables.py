@@ -6,7 +6,7 @@ import pytest
 from cloudchamber.evaluate.observables import OBSERVABLES, observable_matrix
 from cloudchamber.evaluate.sample import Sample
 from cloudchamber.events import Beams, Events
-from cloudchamber.physics.dis import ELECTRON_MASS, dis_variables, electron_momentum
+from cloudchamber.physics.dis import ELECTRON_MASS, beam_momenta, dis_variables, electron_momentum
 from cloudchamber.physics.kinematics import center_of_mass_energy
 
 BEAMS = Beams.parse("10x275")
@@ -147,3 +147,21 @@ def test_blocks_do_not_matter(stable_events: Events) -> None:
     whole = observable_matrix(sample)
     parts = [observable_matrix(sample[start : start + 70]) for start in range(0, len(sample), 70)]
     np.testing.assert_array_equal(whole, np.concatenate(parts))
+
+
+def test_a_struck_quark_fills_the_current_hemisphere_alone() -> None:
+    """x P + q has half of Q as energy and no pT in the Breit frame; a particle along the proton stays behind."""
+    e = electron_momentum(np.array([50.0]), np.array([0.3]), np.array([1.0]), BEAMS)[0]
+    beam, proton = beam_momenta(BEAMS)
+    q = beam - e
+    dis = dis_variables(e[None], BEAMS)
+    quark = dis.x[0] * proton + q
+    pt, pz = np.hypot(quark[1], quark[2]), quark[3]
+    struck = (211, pt, np.arcsinh(pz / pt), np.arctan2(quark[2], quark[1]) - 1.0, 0.0)
+    values = observe(struck, (2212, 1e-4, 14.0, 0.3, M_P))
+    assert values["n_current"] == 1
+    assert values["E_current"] == pytest.approx(1, abs=2e-3)  # the proton's mass is not quite negligible
+    assert values["sum_pT_Breit"] < 0.02
+    assert values["max_pT_Breit"] <= values["sum_pT_Breit"]
+    ninety = observe((211, 3.0, 0.5, 0.2, PI))
+    assert ninety["sum_pT_Breit"] == pytest.approx(ninety["max_pT_Breit"])

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from cloudchamber.evaluate.sample import Particles, Sample
 from cloudchamber.evaluate.species import HADRONIC
+from cloudchamber.physics.breit import breit_tetrad
+from cloudchamber.physics.dis import to_frame
 from cloudchamber.physics.kinematics import Momenta, azimuth_difference, jagged_pairs, pair_mass
 
 __all__ = ["EventView", "PairKind", "pair_masses"]
@@ -64,6 +66,18 @@ class EventView:
     def p(self) -> Momenta:
         """Momenta of the hadrons."""
         return self.hadrons.momenta
+
+    @cached_property
+    def breit(self) -> Array:
+        """Their four-momenta (E, px, py, pz) in the Breit frame, shape (k, 4), GeV; pz < 0 is the current side."""
+        tetrad = breit_tetrad(self.sample.electron.four_vectors(), self.sample.beams)
+        return to_frame(self.p.four_vectors(), tetrad[self.hadrons.event])
+
+    @cached_property
+    def breit_pt(self) -> Array:
+        """Their pT in the Breit frame."""
+        pt: Array = np.hypot(self.breit[:, 1], self.breit[:, 2])
+        return pt
 
     @cached_property
     def pt(self) -> Array:
