@@ -141,6 +141,7 @@ def test_a_full_disk_is_told_in_one_sentence(tmp_path: Path, capsys: pytest.Capt
 def start(out: Path, events: int) -> "subprocess.Popen[bytes]":
     arguments = [*ARGUMENTS, "--events", str(events), "--workers", "2", "--out", str(out)]
     code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "  # a background shell ignores it
         "from cloudchamber.cli.main import main; from cloudchamber.recipes import simulation; "
         f"simulation.SHARD_EVENTS = {SHARD}; main({arguments!r})"
     )

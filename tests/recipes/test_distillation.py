@@ -40,9 +40,12 @@ def test_steps_are_halved_from_student_to_student(saved: Path, tiny_data: Path, 
     assert "calls 1" in events.run.settings
 
 
-def test_average_velocities_start_from_the_teacher(saved: Path, tiny_data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["shortcut", "mean-flow"])
+def test_average_velocities_start_from_the_teacher(
+    saved: Path, tiny_data: Path, tmp_path: Path, method: Method
+) -> None:
     out = tmp_path / "fast"
-    students(saved, tiny_data, out, "mean-flow")
+    students(saved, tiny_data, out, method)
     cloud = load_model(str(out)).model["cloud"]
     assert isinstance(cloud, Diffusion)
     assert isinstance(cloud.denoiser, AverageVelocity)

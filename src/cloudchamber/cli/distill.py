@@ -16,7 +16,9 @@ def distill(
     data: Annotated[Path, typer.Option(help="Events of the model's kind: folder of Parquet shards, or one file.")],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     calls: Annotated[int, typer.Option(help="Network calls of each diffusion stage that are wanted.")] = 1,
-    method: Annotated[Literal["progressive", "mean-flow"], typer.Option(help="How to teach.")] = "progressive",
+    method: Annotated[
+        Literal["progressive", "shortcut", "mean-flow"], typer.Option(help="How to teach.")
+    ] = "progressive",
     start: Annotated[int, typer.Option(help="Steps of the first student in progressive distillation.")] = 16,
     preset: Annotated[str | None, typer.Option(help="A preset that says how to train; the model's by default.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
@@ -31,7 +33,7 @@ def distill(
     """Teach a model to take few network calls.
 
     The model teaches a student that takes fewer steps: `progressive` halves them from --start down to --calls, one
-    phase each; `mean-flow` learns steps of any length at once. The result is a run like that of `train`, which
+    phase each; `shortcut` and `mean-flow` learn steps of any length at once. The result is a run as of `train`, which
     `generate --model` samples with --calls calls by default. SIGTERM and Ctrl-C save and stop; --resume continues.
 
     Example:

@@ -2,7 +2,9 @@
 
 The diffusion stages of a model are taught by the model itself, on events of its own kind; the species stage is kept.
 `progressive` halves the number of steps from `start` down to the calls that are wanted, in one phase each, the first
-taught by Heun's method; `mean-flow` teaches average velocities in one phase, which then make steps of any length.
+taught by Heun's method. `shortcut` and `mean-flow` teach average velocities in one phase, which then make steps of any
+length. At equal time (`benchmarks/toys.py`) progressive distillation is the best for a given number of calls, and
+shortcuts are better than mean flow, whose total derivative costs a forward-mode pass and is noisier.
 """
 
 from collections.abc import Iterator
@@ -18,7 +20,7 @@ from cloudchamber.models.cascade import Cascade
 from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.nets.mlp import VectorNet
 from cloudchamber.nets.transformer import SetTransformer
-from cloudchamber.process.average import MeanFlow
+from cloudchamber.process.average import MeanFlow, Shortcut
 from cloudchamber.process.distill import Progressive, halvings
 from cloudchamber.recipes.build import build_model
 from cloudchamber.recipes.config import Preset, Process, Sampling, Training
@@ -30,7 +32,8 @@ from cloudchamber.train.trainer import TrainingResult
 __all__ = ["STAGES", "Method", "distill"]
 
 STAGES = ("electron", "cloud")
-Method = Literal["progressive", "mean-flow"]
+Method = Literal["progressive", "shortcut", "mean-flow"]
+_AVERAGES = {"shortcut": Shortcut, "mean-flow": MeanFlow}
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def distill(
         data: Parquet file or folder of shards.
         out: folder of the run; earlier students are in folders inside.
         calls: network calls of each diffusion stage that are wanted.
-        method: progressive or mean-flow.
+        method: progressive, shortcut or mean-flow.
         start: steps of the first student in progressive distillation.
         training: settings; those of the model's preset by default.
         options: of the run; its steps are those of each phase, its time that of all phases together.
@@ -129,12 +132,12 @@ def _teach(
 
 def _student_preset(preset: Preset, phase: _Phase) -> Preset:
     def changed(process: Process) -> Process:
-        return process.model_copy(update={"kind": "average"}) if phase.method == "mean-flow" else process
+        return process.model_copy(update={"kind": "average"}) if phase.method in _AVERAGES else process
 
     electron, cloud = (
         stage.model_copy(update={"process": changed(stage.process)}) for stage in (preset.electron, preset.cloud)
     )
-    sampling = Sampling(calls=phase.calls, sampler="jump" if phase.method == "mean-flow" else "ddim")
+    sampling = Sampling(calls=phase.calls, sampler="jump" if phase.method in _AVERAGES else "ddim")
     return preset.model_copy(update={"electron": electron, "cloud": cloud, "sampling": sampling})
 
 
@@ -148,8 +151,8 @@ def _student(preset: Preset, teacher: TrainedModel, phase: _Phase) -> Cascade:
         assert isinstance(guide, Diffusion)
         assert isinstance(stage.denoiser.net, VectorNet | SetTransformer)
         stage.denoiser.net.adopt(guide.denoiser.net.state_dict())
-        if phase.method == "mean-flow":
-            stage.objective = MeanFlow(guide.denoiser)
+        if phase.method in _AVERAGES:
+            stage.objective = _AVERAGES[phase.method](guide.denoiser)
         else:
             stage.objective = Progressive(guide.denoiser, phase.calls, second_order=phase.first)
     student.train_only(*STAGES)

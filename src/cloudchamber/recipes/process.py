@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from torch import nn
 
-from cloudchamber.process.average import AverageVelocity, MeanFlow
+from cloudchamber.process.average import AverageVelocity, Shortcut
 from cloudchamber.process.denoise import TARGETS, Denoiser, EDMTarget, Scaled, VarianceDenoiser
 from cloudchamber.process.objective import TIMES, WEIGHTS, Objective, Regression
 from cloudchamber.process.schedule import EDM, VE, VP, CosineLogSNR, Discrete, Rectified, Schedule, SubVP
@@ -48,7 +48,7 @@ def make_objective(process: Process) -> Objective:
         process: names of the parts.
     """
     if process.kind == "average":
-        return MeanFlow()
+        return Shortcut()
     if process.kind == "variance":
         return Hybrid(LossSecondMoment(process.steps))
     return Regression(TIMES[process.times], WEIGHTS[process.weight])
