@@ -4,8 +4,8 @@
 
 Trains a small network under every process of the literature (DDPM, score SDE, EDM, flow matching) for the same number
 of steps, samples it, and then teaches the flow-matching model to take 4 calls and 1 call: by progressive distillation,
-by shortcuts and by mean flow, each for the same number of steps. The table gives the sliced W1 distance to fresh data in units of
-the mean distance between two samples of the truth (n = 10,000 each); `toys.png` shows the samples.
+by shortcuts and by mean flow, each for the same number of steps. The table gives the sliced W1 distance to fresh data
+in units of the mean distance between two samples of the truth (n = 10,000 each); `toys.png` shows the samples.
 """
 
 import argparse

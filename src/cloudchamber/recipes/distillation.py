@@ -7,7 +7,7 @@ length. At equal time (`benchmarks/toys.py`) progressive distillation is the bes
 shortcuts are better than mean flow, whose total derivative costs a forward-mode pass and is noisier.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,7 +21,9 @@ from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.nets.mlp import VectorNet
 from cloudchamber.nets.transformer import SetTransformer
 from cloudchamber.process.average import MeanFlow, Shortcut
+from cloudchamber.process.denoise import Denoiser
 from cloudchamber.process.distill import Progressive, halvings
+from cloudchamber.process.objective import Objective
 from cloudchamber.recipes.build import build_model
 from cloudchamber.recipes.config import Preset, Process, Sampling, Training
 from cloudchamber.recipes.fit import FitOptions, fit
@@ -33,7 +35,7 @@ __all__ = ["STAGES", "Method", "distill"]
 
 STAGES = ("electron", "cloud")
 Method = Literal["progressive", "shortcut", "mean-flow"]
-_AVERAGES = {"shortcut": Shortcut, "mean-flow": MeanFlow}
+_AVERAGES: Mapping[str, Callable[[Denoiser], Objective]] = {"shortcut": Shortcut, "mean-flow": MeanFlow}
 
 
 @dataclass(frozen=True)
