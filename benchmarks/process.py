@@ -4,7 +4,7 @@
 
 The data are a mixture of two normal distributions in the plane, whose denoiser is known in closed form, so what is left
 is the sampler's own error: sliced W1 to fresh data in units of the mean distance between two samples of the truth
-(n = 20,000 each; 1 is perfect), for the straight path of flow matching and for the schedules of the diffusion models.
+(n = 10,000 each; 1 is perfect), for the straight path of flow matching and for the schedules of the diffusion models.
 Langevin dynamics stays at one level of noise and is listed for completeness.
 """
 
@@ -26,7 +26,7 @@ from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import RowRng
 
 Array = NDArray[np.float64]
-N, DIRECTIONS, PAIRS = 20_000, 64, 6
+N, DIRECTIONS, PAIRS = 10_000, 64, 6
 CALLS = (4, 8, 16, 32, 64, 128)
 SCHEDULES = {"rectified": Rectified(), "cosine": CosineLogSNR(), "VP": VP(), "EDM": EDM(),
              "DDPM cosine": Discrete.cosine(1000)}  # fmt: skip
@@ -57,7 +57,7 @@ def main() -> None:
     generator = torch.Generator().manual_seed(1)
     truth = [MIXTURE.sample(N, generator).numpy() for _ in range(2 * PAIRS)]
     floor = float(np.mean([sliced_w1(truth[2 * k], truth[2 * k + 1]) for k in range(PAIRS)]))
-    table = Table("path", "sampler", *(f"{calls} calls" for calls in CALLS), "calls/s (n = 20,000)",
+    table = Table("path", "sampler", *(f"{calls} calls" for calls in CALLS), "calls/s (n = 10,000)",
                   title=f"sliced W1 in units of its floor, {floor:.4f}")  # fmt: skip
     figure, axes = plt.subplots(1, len(SCHEDULES), figsize=(3.2 * len(SCHEDULES), 3.6), sharey=True)
     given = Batch(torch.zeros(N, 2, dtype=torch.float64), torch.ones(N))
