@@ -71,11 +71,14 @@ def main() -> None:
             rate = sum(CALLS) / (time.monotonic() - start)
             ratios = [float(np.mean([sliced_w1(x, t) for t in truth[:PAIRS]])) / floor for x in made]
             table.add_row(name, sampler, *(f"{ratio:.2f}" for ratio in ratios), f"{rate:.0f}")
-            axis.plot(CALLS, ratios, marker="o", markersize=3, label=sampler)
+            style = {"color": "black", "linestyle": ":"} if sampler == "langevin" else {}
+            axis.plot(CALLS, ratios, marker="o", markersize=3, label=sampler, **style)
         axis.axhline(1, color="grey", linewidth=0.8)
-        axis.set(title=name, xlabel="network calls", xscale="log", yscale="log")
+        axis.set(title=name, xlabel="network calls", xscale="log", yscale="log", ylim=(0.7, 300))
+        axis.set_xticks(CALLS, [str(calls) for calls in CALLS], minor=False)
+        axis.minorticks_off()
     axes[0].set_ylabel("sliced W1 / floor")
-    axes[-1].legend(fontsize=7, loc="upper right")
+    axes[-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
     figure.tight_layout()
     figure.savefig(chosen.out, dpi=150)
     Console(width=150).print(table)

@@ -27,7 +27,8 @@ from cloudchamber.tensors.rng import Rng
 __all__ = ["Ancestral", "EulerMaruyama", "Langevin", "PredictorCorrector", "StochasticHeun", "langevin_step"]
 
 _LONG_STEP = 0.1
-"""A step over which the signal grows more than tenfold takes the Gaussian transition, where g^2 is not finite."""
+"""Over a step in which the signal grows more than tenfold, g^2 and x / alpha are too large to be of use: the reverse
+equation then takes the Gaussian transition, and StochasticHeun steps in t."""
 
 
 class Ancestral(Grid):
@@ -125,7 +126,7 @@ class StochasticHeun(Grid):
         """
         x, t = self._raise(field, state.x, t, field.noise(rng, state.x))
         now, to = field.schedule(t), field.schedule(s)
-        if now.alpha == 0:
+        if now.alpha < _LONG_STEP * to.alpha:
             return Heun().step(field, State(x), t, s, rng)
         first = field.predict(x, t)
         second = field.predict(field.real(ddim(first, to)), s)
