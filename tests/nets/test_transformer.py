@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cloudchamber.nets.transformer import Cache, SequenceTransformer, SetTransformer
+from cloudchamber.nets.transformer import SequenceTransformer, SetTransformer
 from cloudchamber.tensors.batch import Batch
 
 Wake = Callable[[nn.Module], nn.Module]
@@ -109,10 +109,21 @@ def test_steps_with_a_cache_equal_the_whole_sequence(causal: SequenceTransformer
     """Also beyond the last step with a position of its own."""
     tokens, levels, context = a_sequence()
     whole = causal(tokens, levels, context)
-    cache: Cache | None = None
+    cache = causal.begin(context)
     for step in range(STEPS):
-        logits, cache = causal.step(tokens[:, step], levels[:, step], context, cache)
+        assert cache.steps == step
+        logits, cache = causal.step(tokens[:, step], levels[:, step], cache)
         torch.testing.assert_close(logits, whole[:, step])
+
+
+@pytest.mark.parametrize("after", [0, 2])
+def test_a_part_of_a_cache_goes_on_as_those_sequences(causal: SequenceTransformer, after: int) -> None:
+    tokens, levels, context = a_sequence()
+    chosen, cache = torch.tensor([2, 0]), causal.begin(context)
+    for step in range(after):
+        cache = causal.step(tokens[:, step], levels[:, step], cache)[1]
+    logits = causal.step(tokens[chosen, after], levels[chosen, after], cache.select(chosen))[0]
+    torch.testing.assert_close(logits, causal(tokens, levels, context)[chosen, after])
 
 
 @pytest.mark.parametrize("step", range(STEPS))

@@ -12,7 +12,7 @@ from torch import Tensor
 from cloudchamber.errors import InputError
 from cloudchamber.process.denoise import Denoiser, Prediction
 from cloudchamber.process.exact import ExactDenoiser, Mixture
-from cloudchamber.process.ode import DDIM, RK4, DPMSolver, Euler, Heun, Midpoint
+from cloudchamber.process.ode import DDIM, RK4, AdamsBashforth, DPMSolver, Euler, Heun, Midpoint
 from cloudchamber.process.sampler import SAMPLERS, make_sampler, sample
 from cloudchamber.process.schedule import Rectified, Span
 from cloudchamber.process.sde import Ancestral, Langevin, PredictorCorrector, StochasticHeun
@@ -27,6 +27,7 @@ ORDERS: dict[str, tuple[Sampler, int]] = {
     "midpoint": (Midpoint(), 2),
     "dpm++2m": (DPMSolver(), 2),
     "rk4": (RK4(), 4),
+    "adams-bashforth": (AdamsBashforth(), 2),  # by its first step
 }
 STOCHASTIC = ("ancestral", "euler-maruyama", "stochastic-heun", "predictor-corrector")
 N = 3_000
@@ -116,6 +117,40 @@ def test_the_first_step_of_dpm_solver_is_ddim_and_the_second_looks_back() -> Non
     torch.testing.assert_close(first.x, DDIM().step(field, State(x), t, s, rng).x)
     earlier = Memory(x, torch.tensor(0.9, dtype=torch.float64))
     assert not torch.allclose(DPMSolver().step(field, State(x, earlier), t, s, rng).x, first.x)
+
+
+def test_adams_bashforth_integrates_polynomials_of_the_time_exactly() -> None:
+    """With velocities 1, t and t^2 in three coordinates, once three are known, on an uneven grid."""
+
+    class Powers(Denoiser):
+        def predict(self, x_t: Tensor, t: Tensor, given: Batch) -> Prediction:
+            v = torch.stack([t**0, t, t**2], dim=1)
+            return Prediction(x_t - t[:, None] * v, x_t + (1 - t[:, None]) * v)
+
+    field = Field(Powers(torch.nn.Identity(), Rectified(), "velocity"), known.vectors(4, 3))
+    times = torch.tensor([0.9, 0.85, 0.7, 0.4, 0.1], dtype=torch.float64)
+    state, rng = State(torch.zeros(4, 3, dtype=torch.float64)), known.Doubles(1, 4)
+    for t, s in itertools.pairwise(times[:3]):
+        state = AdamsBashforth().step(field, state, t, s, rng)
+    begun = state.x
+    for t, s in itertools.pairwise(times[2:]):
+        state = AdamsBashforth().step(field, state, t, s, rng)
+    powers = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+    torch.testing.assert_close(state.x - begun, ((0.1**powers - 0.7**powers) / powers).expand(4, 3))
+
+
+def test_adams_bashforth_starts_as_euler_and_remembers_no_more_than_it_needs() -> None:
+    x = torch.randn(5, 2, dtype=torch.float64)
+    field = Field(ExactDenoiser(known.MIXTURE, known.SCHEDULES["vp"]), known.vectors(5, 2))
+    times, rng = time_grid(Span(0.1, 0.9), 8), known.Doubles(1, 5)
+    first = AdamsBashforth().step(field, State(x), times[0], times[1], rng)
+    torch.testing.assert_close(first.x, Euler().step(field, State(x), times[0], times[1], rng).x)
+    state, depth = State(x), 0
+    for t, s in itertools.pairwise(times):
+        state = AdamsBashforth(2).step(field, state, t, s, rng)
+    while state.memory is not None:
+        state, depth = State(x, state.memory.earlier), depth + 1
+    assert depth == 2
 
 
 def test_a_learnt_variance_is_used() -> None:

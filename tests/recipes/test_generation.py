@@ -44,9 +44,10 @@ def test_a_device_that_is_not_there_is_refused(saved: Path) -> None:
 
 
 def test_the_metadata_say_how_to_make_the_file_again(generator: Generator) -> None:
-    run = generator.run_info(GenerationSetting(seed=5, calls=3, decay=False))
+    run = generator.run_info(GenerationSetting(seed=5, calls=3, decay=False, precision="float32"))
     assert run.provenance["command"] == (
-        f"cloudchamber generate --model {generator.name} --seed 5 --calls 3 --sampler heun --no-decay"
+        f"cloudchamber generate --model {generator.name} --seed 5 --calls 3 --sampler adams-bashforth --no-decay "
+        "--precision float32"
     )
     assert run.provenance["model_sha256"] == generator.trained.digest
     assert run.seed == 5
@@ -57,7 +58,14 @@ def test_the_metadata_say_how_to_make_the_file_again(generator: Generator) -> No
 def test_defaults_are_the_presets(generator: Generator) -> None:
     run = generator.run_info(GenerationSetting())
     assert "calls 16" in run.settings
-    assert "sampler heun" in run.settings
+    assert "sampler adams-bashforth" in run.settings
+
+
+def test_the_metadata_name_the_precision_that_auto_chose(generator: Generator) -> None:
+    chosen = generator.precision(GenerationSetting())
+    assert chosen in ("float32", "bfloat16")
+    assert f"precision {chosen}" in generator.run_info(GenerationSetting()).settings
+    assert generator.precision(GenerationSetting(precision="bfloat16")) == "bfloat16"
 
 
 def test_workers_are_the_cores_that_may_be_used() -> None:
@@ -72,6 +80,14 @@ def test_a_setting_is_plain_data_for_worker_processes() -> None:
 @pytest.fixture(scope="module")
 def electron_proton() -> Generator:
     return load("ep-dis-10x275")
+
+
+def test_bfloat16_rounds_the_momenta_and_nothing_else(electron_proton: Generator) -> None:
+    exact, rounded = (electron_proton.sample(200, seed=3, precision=p, decay=False) for p in ("float32", "bfloat16"))
+    assert np.array_equal(exact.flat("pdg_id"), rounded.flat("pdg_id"))
+    assert np.array_equal(exact.electron.pz, rounded.electron.pz)
+    difference = np.abs(exact.flat("px") - rounded.flat("px"))
+    assert 0 < np.median(difference) < 0.05
 
 
 @pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "jump"])

@@ -1,5 +1,6 @@
 """`cloudchamber evaluate`: how close events are to a reference."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,7 @@ def evaluate(
         training: what a model was trained on.
         accept: a selection of particles; all by default.
     """
+    os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")  # a second of imports; transport is done with numpy here
     from cloudchamber.recipes.evaluation import evaluate_files
 
     with _bar() as progress:

@@ -1,7 +1,7 @@
 """`cloudchamber generate`: events from a trained model."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,12 +16,16 @@ def generate(
     seed: Annotated[int, typer.Option(help="Names the random streams.")] = 1,
     calls: Annotated[int | None, typer.Option(help="Network calls of each diffusion stage.")] = None,
     sampler: Annotated[
-        str | None, typer.Option(help="Solver of the diffusion stages: heun, midpoint, rk4, dpm++2m, ddim, euler, ...")
+        str | None, typer.Option(help="Solver of the diffusion stages: adams-bashforth, heun, dpm++2m, ...")
     ] = None,
     decay: Annotated[bool, typer.Option(help="Finish decays with Pythia8 where the model needs it.")] = True,
     history: Annotated[bool, typer.Option("--history", help="Keep decayed particles and their vertices.")] = False,
     project: Annotated[bool, typer.Option(help="Make four-momentum exact.")] = True,
     workers: Annotated[int | None, typer.Option(help="Processes; one for each core by default.")] = None,
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        typer.Option(help="Of matrix products; auto is bfloat16 where the processor has instructions for it."),
+    ] = "auto",
     batch_size: Annotated[int, typer.Option(help="Events in flight in each process.")] = 1024,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "cpu",
 ) -> None:
@@ -44,6 +48,7 @@ def generate(
         history: keep decayed particles and their vertices.
         project: make four-momentum exact.
         workers: processes to use.
+        precision: of matrix products.
         batch_size: events in flight in each process.
         device: where the networks run.
     """
@@ -52,7 +57,8 @@ def generate(
 
     keeps_history = history or ".hepmc" in out.name
     setting = GenerationSetting(
-        seed=seed, calls=calls, sampler=sampler, decay=decay, history=decay and keeps_history, project=project
+        seed=seed, calls=calls, sampler=sampler, decay=decay, history=decay and keeps_history, project=project,
+        precision=precision,
     )
     generator = load(model, device)
     with event_bar("generating", events) as advance:

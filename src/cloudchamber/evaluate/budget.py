@@ -92,7 +92,7 @@ class Budget:
 BUDGETS = {
     budget.name: budget
     for budget in (
-        Budget("quick", 10_000, 5, 10, 30_000, classifier_pairs=5, kernel_batches=4, matched_pairs=3),
+        Budget("quick", 10_000, 5, 10, 30_000, classifier_pairs=3, kernel_batches=4, matched_pairs=3),
         Budget(
             "standard", 50_000, 10, 20, 250_000, classifier_pairs=5, slices=100, neighbours=5_000, matched_batches=2,
             cloud_events=50_000,

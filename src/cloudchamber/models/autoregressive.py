@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from cloudchamber.nets.transformer import Cache, SequenceTransformer
+from cloudchamber.nets.transformer import SequenceTransformer
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import Rng
 
@@ -22,6 +22,9 @@ __all__ = ["MultisetModel", "Sequences"]
 
 _REACH = 5
 """Charges still to carry are told apart up to this absolute value."""
+
+_WORTH_DROPPING = 0.75
+"""Sequences that have ended are dropped when fewer than this share goes on: to drop them copies the cache."""
 
 
 class Sequences(NamedTuple):
@@ -104,20 +107,20 @@ class MultisetModel(nn.Module):
         draws = rng.uniform(self.longest + 1)
         kinds = torch.full((len(context), self.longest + 1), self.end, device=context.device)
         rows = torch.arange(len(context), device=context.device)
-        token = kinds[:, 0]
+        token, cache = kinds[:, 0], self.net.begin(context)
         carried = torch.zeros(len(context), self.charges.shape[1], dtype=self.charges.dtype, device=context.device)
-        cache: Cache | None = None
         for step in range(self.longest + 1):
-            logits, cache = self.net.step(token, self._levels(carried), context[rows], cache)
+            logits, cache = self.net.step(token, self._levels(carried), cache)
             cumulative = self._allow(logits.float(), token).softmax(-1).cumsum(-1)
-            threshold = draws[rows, step, None] * cumulative[:, -1:]
-            token = (cumulative <= threshold).sum(-1).clamp(max=self.end)
+            drawn = (cumulative <= draws[rows, step, None] * cumulative[:, -1:]).sum(-1).clamp(max=self.end)
+            token = drawn if step == 0 else drawn.masked_fill(token == self.end, self.end)
             kinds[rows, step] = token
+            carried = carried + self.charges[token]
             going = (token != self.end).nonzero()[:, 0]
             if not len(going):
                 break
-            rows, token, cache = rows[going], token[going], cache.select(going)
-            carried = carried[going] + self.charges[token]
+            if len(going) < _WORTH_DROPPING * len(rows):
+                rows, token, carried, cache = rows[going], token[going], carried[going], cache.select(going)
         ended = (kinds == self.end).any(1)
         kinds = kinds[:, : min(max(int((kinds != self.end).sum(1).max()), 1), self.longest)]
         mask = kinds != self.end

@@ -39,7 +39,7 @@ class Diffusion(nn.Module):
         draws = [self.objective(self.denoiser, rows, rng) for _ in range(self.repeats)]
         return {"denoising": torch.stack(draws).mean(0)}
 
-    def sample(self, given: Batch, rng: Rng, calls: int = 16, sampler: str | Sampler = "heun") -> Tensor:
+    def sample(self, given: Batch, rng: Rng, calls: int = 16, sampler: str | Sampler = "adams-bashforth") -> Tensor:
         """New x under the conditions of a batch; padding is zero.
 
         Args:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Attention", "ModulatedBlock", "QueriesKeysValues", "mask_bias", "mlp"]
+__all__ = ["Attention", "ModulatedBlock", "Past", "QueriesKeysValues", "mask_bias", "mlp"]
 
 
 def mlp(*sizes: int) -> nn.Sequential:
@@ -125,25 +125,43 @@ class ModulatedBlock(nn.Module):
         x = torch.addcmul(x, gate1, self.attention(_modulated(x, shift1, scale1), bias))
         return torch.addcmul(x, gate2, self.feed_forward(_modulated(x, shift2, scale2)))
 
-    def step(
-        self, x: Tensor, condition: Tensor, before: tuple[Tensor, Tensor] | None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def begin(self, condition: Tensor) -> "Past":
+        """What a causal sequence has seen before its first element.
+
+        Args:
+            condition: shape (B, D).
+        """
+        return Past(self.modulation(condition)[:, None, :], None)
+
+    def step(self, x: Tensor, past: "Past") -> tuple[Tensor, "Past"]:
         """One block for one more element of a causal sequence.
 
         Args:
             x: the new element, shape (B, 1, D).
-            condition: shape (B, D).
-            before: keys and values of the elements before it, each of shape (B H, n, D / H).
+            past: of the elements before it.
 
         Returns:
-            The new element's features, and the keys and values with its own appended.
+            The new element's features, and the past of the next one.
         """
-        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(condition)[:, None, :].chunk(6, dim=-1)
+        shift1, scale1, gate1, shift2, scale2, gate2 = past.modulation.chunk(6, dim=-1)
         q, k, v = self.attention.split(_modulated(x, shift1, scale1))
-        if before is not None:
-            k, v = torch.cat([before[0], k], dim=1), torch.cat([before[1], v], dim=1)
+        if past.pairs is not None:
+            k, v = torch.cat([past.pairs[0], k], dim=1), torch.cat([past.pairs[1], v], dim=1)
         x = torch.addcmul(x, gate1, self.attention.mix(QueriesKeysValues(q, k, v), x.new_zeros(1, 1, 1)))
-        return torch.addcmul(x, gate2, self.feed_forward(_modulated(x, shift2, scale2))), (k, v)
+        x = torch.addcmul(x, gate2, self.feed_forward(_modulated(x, shift2, scale2)))
+        return x, Past(past.modulation, (k, v))
+
+
+class Past(NamedTuple):
+    """What a block knows of a causal sequence when its next element comes.
+
+    Attributes:
+        modulation: shifts, scales and gates from the condition, shape (B, 1, 6 D).
+        pairs: keys and values of the elements so far, each of shape (B H, n, D / H); None before the first.
+    """
+
+    modulation: Tensor
+    pairs: tuple[Tensor, Tensor] | None
 
 
 def _modulated(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:

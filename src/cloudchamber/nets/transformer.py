@@ -1,6 +1,6 @@
 """Transformers: over sets with real masking, and over sequences with a cache."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cloudchamber.nets.embed import Fourier, widened
-from cloudchamber.nets.layers import ModulatedBlock, mask_bias, mlp
+from cloudchamber.nets.layers import ModulatedBlock, Past, mask_bias, mlp
 from cloudchamber.tensors.batch import Batch
 
 __all__ = ["Cache", "SequenceTransformer", "SetTransformer"]
@@ -91,15 +91,16 @@ class SetTransformer(nn.Module):
 
 
 class Cache(NamedTuple):
-    """Keys and values of the steps so far, one pair for each block, each of shape (B H, steps, D / H)."""
+    """What the blocks know of some sequences."""
 
-    blocks: tuple[tuple[Tensor, Tensor], ...]
+    blocks: tuple[Past, ...]
     heads: int
 
     @property
     def steps(self) -> int:
         """Steps so far."""
-        return self.blocks[0][0].shape[1]
+        pairs = self.blocks[0].pairs
+        return 0 if pairs is None else pairs[0].shape[1]
 
     def select(self, rows: Tensor) -> "Cache":
         """The cache of some sequences.
@@ -108,7 +109,12 @@ class Cache(NamedTuple):
             rows: row numbers, shape (b,).
         """
         flat = (rows[:, None] * self.heads + torch.arange(self.heads, device=rows.device)).flatten()
-        return Cache(tuple((k[flat], v[flat]) for k, v in self.blocks), self.heads)
+        return Cache(tuple(_selected(past, rows, flat) for past in self.blocks), self.heads)
+
+
+def _selected(past: Past, rows: Tensor, flat: Tensor) -> Past:
+    pairs = None if past.pairs is None else (past.pairs[0][flat], past.pairs[1][flat])
+    return Past(past.modulation[rows], pairs)
 
 
 class SequenceTransformer(nn.Module):
@@ -166,26 +172,35 @@ class SequenceTransformer(nn.Module):
         logits: Tensor = self.outputs(self.norm(h))
         return logits
 
-    def step(self, token: Tensor, levels: Tensor, context: Tensor, cache: Cache | None) -> tuple[Tensor, Cache]:
+    def begin(self, context: Tensor) -> Cache:
+        """The cache before the first step.
+
+        Args:
+            context: shape (B, C).
+        """
+        condition = self._condition(context)
+        return Cache(tuple(block.begin(condition) for block in self._modulated()), self.heads)
+
+    def step(self, token: Tensor, levels: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
         """Logits of what follows one more step, shape (B, classes), and the longer cache.
 
         Args:
             token: shape (B,).
             levels: shape (B, number of levels).
-            context: shape (B, C).
-            cache: of the steps before; None at the first.
+            cache: of the steps before.
         """
-        position = 0 if cache is None else cache.steps
-        condition = self._condition(context)
-        h = self._inputs(token[:, None], levels[:, None], position)
+        h = self._inputs(token[:, None], levels[:, None], cache.steps)
         kept = []
-        for number, block in enumerate(self.blocks):
-            assert isinstance(block, ModulatedBlock)
-            before = None if cache is None else cache.blocks[number]
-            h, pair = block.step(h, condition, before)
-            kept.append(pair)
+        for block, past in zip(self._modulated(), cache.blocks, strict=True):
+            h, longer = block.step(h, past)
+            kept.append(longer)
         logits: Tensor = self.outputs(self.norm(h[:, 0]))
         return logits, Cache(tuple(kept), self.heads)
+
+    def _modulated(self) -> Iterator[ModulatedBlock]:
+        for block in self.blocks:
+            assert isinstance(block, ModulatedBlock)
+            yield block
 
     def _condition(self, context: Tensor) -> Tensor:
         return functional.silu(self.condition(self.embed(context)))

@@ -5,7 +5,14 @@ r"""Deterministic samplers: solvers of the probability-flow equation (arXiv:2011
 Euler, Heun, Midpoint and RK4 solve it in t. The change of variables u = x / alpha, r = sigma / alpha turns it into
 du/dr = eps^, whose Euler step is DDIM (arXiv:2010.02502, Eq. 14); with lambda = -ln r, DPM-Solver++(2M)
 (arXiv:2211.01095, Algorithm 2) extrapolates the predicted data linearly in lambda.
+
+AdamsBashforth integrates the polynomial in t through the last velocities, which costs one call a step at any order
+(arXiv:2204.13902, with t for its variable). Where the path bends little in t, as rectified paths do, it is as good
+as Heun's method with half of the calls.
 """
+
+from collections.abc import Iterator
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -13,7 +20,7 @@ from torch import Tensor
 from cloudchamber.process.step import Field, Grid, Memory, State, ddim
 from cloudchamber.tensors.rng import Rng
 
-__all__ = ["DDIM", "RK4", "DPMSolver", "Euler", "Heun", "Midpoint"]
+__all__ = ["DDIM", "RK4", "AdamsBashforth", "DPMSolver", "Euler", "Heun", "Midpoint"]
 
 
 class Euler(Grid):
@@ -141,3 +148,60 @@ class DPMSolver(Grid):
                 data = x + slope * (x - state.memory.x)
         fraction = to.sigma / now.sigma
         return State(fraction * state.x + (to.alpha - fraction * now.alpha) * data, Memory(x, t))
+
+
+class AdamsBashforth(Grid):
+    """One call: the integral of the polynomial through the last k velocities, or through those there are.
+
+    Each step is of order k once it knows k velocities. The first one is Euler's, so the error of a whole path falls as
+    the square of the step for k > 2, with a small constant where the path starts straight.
+
+    Args:
+        order: k.
+        power: see `time_grid`.
+    """
+
+    calls = 1
+
+    def __init__(self, order: int = 3, power: float = 1.0) -> None:
+        super().__init__(power)
+        self.order = order
+
+    def step(self, field: Field, state: State, t: Tensor, s: Tensor, rng: Rng) -> State:
+        """x_s = x_t + sum_i w_i v_i, where the weights integrate all polynomials of degree below k from t to s.
+
+        Args:
+            field: what to follow.
+            state: at t, with the velocities of the last steps.
+            t: present time.
+            s: next time.
+            rng: not used.
+        """
+        now = Memory(field.velocity(state.x, t), t, state.memory)
+        known = list(islice(_backwards(now), self.order))
+        x = state.x
+        for weight, past in zip(_weights(torch.stack([m.t for m in known]), t, s), known, strict=True):
+            x = x + weight.item() * past.x
+        return State(x, _shortened(known))
+
+
+def _backwards(memory: Memory | None) -> Iterator[Memory]:
+    while memory is not None:
+        yield memory
+        memory = memory.earlier
+
+
+def _shortened(known: list[Memory]) -> Memory | None:
+    """The same chain without what comes before its last."""
+    chain = None
+    for memory in reversed(known):
+        chain = Memory(memory.x, memory.t, chain)
+    return chain
+
+
+def _weights(times: Tensor, t: Tensor, s: Tensor) -> Tensor:
+    """Weights of values at k times in the integral from t to s of the polynomial through them, shape (k,)."""
+    degrees = torch.arange(len(times), dtype=times.dtype)
+    moments = (s - t) ** (degrees + 1) / (degrees + 1)
+    weights: Tensor = torch.linalg.solve((times - t) ** degrees[:, None], moments)
+    return weights

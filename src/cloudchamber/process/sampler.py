@@ -14,7 +14,7 @@ from torch import Tensor
 from cloudchamber.errors import InputError
 from cloudchamber.process.average import Jump
 from cloudchamber.process.denoise import Denoiser
-from cloudchamber.process.ode import DDIM, RK4, DPMSolver, Euler, Heun, Midpoint
+from cloudchamber.process.ode import DDIM, RK4, AdamsBashforth, DPMSolver, Euler, Heun, Midpoint
 from cloudchamber.process.sde import Ancestral, EulerMaruyama, Langevin, PredictorCorrector, StochasticHeun
 from cloudchamber.process.step import Field, Sampler, State
 from cloudchamber.tensors.batch import Batch
@@ -29,6 +29,7 @@ SAMPLERS: Mapping[str, Callable[[], Sampler]] = {
     "rk4": RK4,
     "ddim": DDIM,
     "dpm++2m": DPMSolver,
+    "adams-bashforth": AdamsBashforth,
     "ancestral": Ancestral,
     "euler-maruyama": EulerMaruyama,
     "stochastic-heun": StochasticHeun,

@@ -19,10 +19,11 @@ __all__ = ["Field", "Grid", "Memory", "Sampler", "State", "ddim", "time_grid"]
 
 
 class Memory(NamedTuple):
-    """What the last step saw: predicted data, and the time."""
+    """What an earlier step saw: predicted data or a velocity, as its solver needs, the time, and what came before."""
 
     x: Tensor
     t: Tensor
+    earlier: "Memory | None" = None
 
 
 class State(NamedTuple):

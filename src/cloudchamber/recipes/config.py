@@ -82,7 +82,7 @@ class Sampling(_Section):
     """How the model is sampled by default."""
 
     calls: int = Field(default=16, ge=1)
-    sampler: str = "heun"
+    sampler: str = "adams-bashforth"
 
 
 class Preset(_Section):

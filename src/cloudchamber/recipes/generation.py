@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -40,6 +40,7 @@ class GenerationSetting:
         decay: finish the decays where the model leaves hadrons undecayed.
         history: keep decayed particles with status 2 and their vertices.
         project: make four-momentum exact; off only for studies.
+        precision: of matrix products; `auto` is bfloat16 where the processor multiplies it faster than float32.
 
     Raises:
         InputError: if a number or the sampler is impossible.
@@ -51,6 +52,7 @@ class GenerationSetting:
     decay: bool = True
     history: bool = False
     project: bool = True
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
     def __post_init__(self) -> None:
         _require(self.seed >= 0, f"--seed {self.seed} is impossible: it must be at least 0.")
@@ -109,7 +111,12 @@ class Generator:
             self.trained.model,
             self.run_info(setting),
             finisher,
-            solver=Solver(setting.calls or sampling.calls, setting.sampler or sampling.sampler, setting.project),
+            solver=Solver(
+                setting.calls or sampling.calls,
+                setting.sampler or sampling.sampler,
+                setting.project,
+                self.precision(setting),
+            ),
             device=self.device,
         )
 
@@ -123,11 +130,13 @@ class Generator:
         calls, sampler = setting.calls or sampling.calls, setting.sampler or sampling.sampler
         flags = ("" if setting.decay else " --no-decay") + (" --history" if setting.history else "")
         flags += "" if setting.project else " --no-project"
+        precision = self.precision(setting)
+        flags += f" --precision {precision}"
         command = f"cloudchamber generate --model {self.name} --seed {setting.seed} --calls {calls} --sampler {sampler}"
         return card.data.with_(
             generator="cloudchamber",
             generator_version=__version__,
-            settings=(f"model {card.preset.name}", f"calls {calls}", f"sampler {sampler}"),
+            settings=(f"model {card.preset.name}", f"calls {calls}", f"sampler {sampler}", f"precision {precision}"),
             seed=setting.seed,
             provenance={
                 "command": command + flags,
@@ -137,6 +146,16 @@ class Generator:
                 "trained_on": f"{card.data.generator} {card.data.generator_version}",
             },
         )
+
+    def precision(self, setting: GenerationSetting) -> Literal["float32", "bfloat16"]:
+        """The precision of the matrix products of a run.
+
+        Args:
+            setting: what to generate.
+        """
+        if setting.precision != "auto":
+            return setting.precision
+        return "bfloat16" if _multiplies_bfloat16(self.device) else "float32"
 
     def _decayer(self) -> Finisher:
         if self._finisher is None:
@@ -265,6 +284,14 @@ def _one_thread() -> Iterator[None]:
 def default_workers() -> int:
     """Worker processes that this machine can feed."""
     return len(os.sched_getaffinity(0))
+
+
+def _multiplies_bfloat16(device: str) -> bool:
+    """Whether a device has instructions for products of bfloat16, without which they are slower than float32."""
+    if torch.device(device).type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 def _require(good: bool, sentence: str) -> None:

@@ -5,15 +5,20 @@ its rows; so the numbers do not depend on how a batch is divided. `EventRng` ser
 number, so an event does not depend on its neighbours.
 """
 
+import math
 from collections.abc import Sequence
+from copy import copy
 from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from cloudchamber.tensors.philox import philox
+
 __all__ = ["EventRng", "Rng", "RowRng"]
+
+_WORD = 0xFFFFFFFF
 
 
 class Rng(Protocol):
@@ -73,13 +78,13 @@ class RowRng:
 
 
 class EventRng:
-    """One independent stream per event number.
+    """One independent stream per event number: word i of stream n is word i mod 4 of `philox` at (i / 4, stage, n).
 
     Args:
         seed: the user's seed.
         events: event numbers, one for each row of the batch.
         stage: which part of a chain draws; each has streams of its own.
-        device: where the numbers are returned.
+        device: where the numbers are drawn.
 
     >>> a, b = EventRng(1, [5, 6]), EventRng(1, [6])
     >>> bool((a.normal(2)[1:] == b.normal(2)).all())
@@ -87,17 +92,24 @@ class EventRng:
     """
 
     def __init__(self, seed: int, events: Sequence[int], stage: int = 0, device: torch.device | str = "cpu") -> None:
-        self._streams = [np.random.Generator(np.random.Philox(key=_key(seed, stage, n))) for n in events]
-        self._device = device
+        first, second = np.random.SeedSequence(seed).generate_state(2, np.uint32).tolist()
+        self._key = first, second
+        self._events = torch.as_tensor(events, dtype=torch.int64, device=device)
+        self._stage = stage
+        self._drawn = torch.zeros_like(self._events)
+        self._rows = torch.arange(len(self._events), device=device)
 
     def normal(self, *shape: int) -> Tensor:
-        """Unit normal numbers in float32.
+        """Unit normal numbers in float32, by the method of Box and Muller from pairs of words.
 
         Args:
             *shape: trailing shape.
         """
-        rows = [stream.standard_normal(shape, dtype=np.float32) for stream in self._streams]
-        return torch.from_numpy(np.stack(rows)).to(self._device)
+        words = self._words(math.prod(shape)).reshape(len(self._rows), -1, 2)
+        radius = torch.sqrt(-2 * torch.log((words[..., 0].float() + 0.5) * 2.0**-32))
+        angle = words[..., 1].float() * (2 * math.pi * 2.0**-32)
+        pairs = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=-1)
+        return self._shaped(pairs, shape)
 
     def uniform(self, *shape: int) -> Tensor:
         """Numbers uniform in [0, 1) in float32.
@@ -105,20 +117,28 @@ class EventRng:
         Args:
             *shape: trailing shape.
         """
-        rows = [stream.random(shape, dtype=np.float32) for stream in self._streams]
-        return torch.from_numpy(np.stack(rows)).to(self._device)
+        return self._shaped((self._words(math.prod(shape)) >> 8).float() * 2.0**-24, shape)
 
     def select(self, rows: Sequence[int]) -> "EventRng":
-        """The same streams, at their present positions, for some rows only.
+        """The same streams, at their present positions, for some rows only; what they draw is drawn for both.
 
         Args:
             rows: row numbers of this batch.
         """
-        chosen = object.__new__(EventRng)
-        chosen._streams, chosen._device = [self._streams[row] for row in rows], self._device
+        chosen = copy(self)
+        chosen._rows = self._rows[torch.as_tensor(rows, dtype=torch.int64, device=self._rows.device)]
         return chosen
 
+    def _words(self, number: int) -> Tensor:
+        """At least so many new words of each stream, shape (B, multiple of 4)."""
+        blocks = -(-number // 4)
+        position = self._drawn[self._rows, None] + torch.arange(blocks, device=self._rows.device)
+        self._drawn[self._rows] += blocks
+        event = self._events[self._rows, None].expand_as(position)
+        stage = torch.full_like(position, self._stage)
+        return philox(torch.stack([position, stage, event & _WORD, event >> 32], dim=-1), self._key).flatten(-2)
 
-def _key(seed: int, stage: int, event: int) -> NDArray[np.uint64]:
-    """A 128-bit Philox key, well mixed from the three numbers."""
-    return np.random.SeedSequence([seed, stage, event]).generate_state(2, np.uint64).astype(np.uint64, copy=False)
+    @staticmethod
+    def _shaped(numbers: Tensor, shape: tuple[int, ...]) -> Tensor:
+        return numbers.flatten(1)[:, : math.prod(shape)].reshape(-1, *shape)
+
