@@ -36,7 +36,7 @@ TREES: dict[str, Any] = {
     "max_iter": 100, "max_leaf_nodes": 16, "max_bins": 127, "learning_rate": 0.1, "min_samples_leaf": 50,
 }  # fmt: skip
 """Settings of scikit-learn's HistGradientBoostingClassifier."""
-_IMPORTANCE_ROWS = 10_000
+_IMPORTANCE_ROWS = 2_000
 
 
 @dataclass(frozen=True)

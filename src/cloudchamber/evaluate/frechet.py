@@ -14,6 +14,8 @@ A draw here is of blocks of events whose moments are known beforehand, which cha
 cheap; 400 blocks make the size of a draw fine enough.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,7 +42,9 @@ def frechet_physics_distance(reference: Table, candidate: Table, rng: np.random.
     samples = [_Moments.of(Table(t.x / largest, t.weight), rng) for t in (reference, candidate)]
     top = min(_LARGEST, len(reference), len(candidate))
     sizes = 1 / np.linspace(1 / (_SMALLEST_SHARE * top), 1 / top, _SIZES)
-    means = [np.mean([frechet_distance(*(s.draw(n, rng) for s in samples)) for _ in range(_DRAWS)]) for n in sizes]
+    drawn = (s.draws(np.repeat(sizes, _DRAWS), rng) for s in samples)
+    distances = [frechet_distance(a, b) for a, b in zip(*drawn, strict=True)]
+    means = np.reshape(distances, (_SIZES, _DRAWS)).mean(axis=1)
     (_, intercept), covariance = np.polyfit(1 / sizes, means, 1, cov=True)
     return (Measured(float(intercept), float(np.sqrt(covariance[1, 1]))),)
 
@@ -89,11 +93,13 @@ class _Moments:
         return cls(np.array([share[b].sum() for b in blocks]), np.stack([share[b] @ table.x[b] for b in blocks]),
                    np.stack(second), len(table) / len(blocks))  # fmt: skip
 
-    def draw(self, size: float, rng: np.random.Generator) -> tuple[Array, Array]:
-        """Mean and covariance of about `size` events drawn with replacement."""
-        number = max(2, round(size / self.rows))
-        counts = np.bincount(rng.integers(len(self.weight), size=number), minlength=len(self.weight)).astype(float)
-        total = counts @ self.weight
-        mean = counts @ self.first / total
-        second = np.tensordot(counts, self.second, axes=1) / total
-        return mean, (second - np.outer(mean, mean)) * size / (size - 1)
+    def draws(self, sizes: Array, rng: np.random.Generator) -> Iterator[tuple[Array, Array]]:
+        """Mean and covariance of about so many events drawn with replacement, for each size."""
+        blocks = len(self.weight)
+        numbers = np.maximum(2, np.round(sizes / self.rows).astype(int))
+        counts = np.stack([np.bincount(rng.integers(blocks, size=n), minlength=blocks) for n in numbers]).astype(float)
+        counts /= (counts @ self.weight)[:, None]
+        means = counts @ self.first
+        squares = (counts @ self.second.reshape(blocks, -1)).reshape(len(sizes), *self.second.shape[1:])
+        for mean, second, size in zip(means, squares, sizes, strict=True):
+            yield mean, (second - np.outer(mean, mean)) * size / (size - 1)

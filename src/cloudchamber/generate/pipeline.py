@@ -31,7 +31,7 @@ __all__ = ["BLOCK", "Block", "Finisher", "Pipeline", "Solver", "Tally"]
 
 BLOCK = 256
 """Event numbers in a block."""
-_GROWTH = 1.25
+_GROWTH = 1.6
 """Most particles of an event over fewest in the groups that share a call of the cloud's network."""
 _ATTEMPTS = 1_000
 

@@ -1,10 +1,11 @@
 """`evaluate` with files: read two samples, compare them, write the report."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from cloudchamber.errors import InputError
 from cloudchamber.evaluate import Evaluation, evaluate
@@ -19,7 +20,7 @@ from cloudchamber.evaluate.progress import Progress, part, silent
 from cloudchamber.evaluate.report import report_page
 from cloudchamber.formats import files
 from cloudchamber.formats.atomic import atomic_path, explain_os_error
-from cloudchamber.recipes.workers import Advance, available_cores, behind
+from cloudchamber.recipes.workers import Advance, Helpers, available_cores, behind
 
 __all__ = ["Report", "evaluate_files"]
 
@@ -96,37 +97,39 @@ def _drawing(comparison: Comparison, place: Path, workers: int) -> Iterator[Call
 
     With one worker all is drawn at the end. The yielded function draws the rest and returns all figures.
     """
-    early = [d.name for d in DRAWINGS if workers > 1 and not d.needs_numbers]
-    late = [d.name for d in DRAWINGS if d.name not in early]
-
-    def finish(numbers: Comparison) -> list[Drawn]:
-        for name in late:
-            draw(numbers, place, name)
-        wait()
-        return [drawn(place, drawing) for drawing in DRAWINGS]
-
-    wait: Callable[[], None] = _nothing
     try:
-        with ExitStack() as stack:
-            if early:
-                job = partial(_draw_one, comparison, place)
-                wait = stack.enter_context(behind(job, early, workers=workers - 1, advance=_ignore))
-            yield finish
+        if workers > 1:
+            with behind(partial(_draw_one, comparison, place), workers=workers - 1) as helpers:
+                helpers.give(_Order(d.name) for d in DRAWINGS if not d.needs_numbers)
+                yield partial(_finish, place, helpers)
+        else:
+            yield partial(_draw_all, place)
     except OSError as error:
         raise explain_os_error(error, place) from error
 
 
-def _draw_one(comparison: Comparison, place: Path, name: str, advance: Advance) -> None:
-    draw(comparison, place, name)
+class _Order(NamedTuple):
+    """A figure to be drawn, with the numbers where it needs them."""
+
+    name: str
+    numbers: Evaluation | None = None
+
+
+def _draw_one(comparison: Comparison, place: Path, order: _Order, advance: Advance) -> None:
+    draw(comparison if order.numbers is None else comparison.with_numbers(order.numbers), place, order.name)
     advance(1)
 
 
-def _nothing() -> None:
-    """Wait for nobody."""
+def _draw_all(place: Path, comparison: Comparison) -> list[Drawn]:
+    for drawing in DRAWINGS:
+        draw(comparison, place, drawing.name)
+    return [drawn(place, drawing) for drawing in DRAWINGS]
 
 
-def _ignore(_more: int) -> None:
-    """Let figures appear without a word: the evaluation itself says how far it is."""
+def _finish(place: Path, helpers: Helpers[_Order], comparison: Comparison) -> list[Drawn]:
+    helpers.give(_Order(d.name, comparison.numbers) for d in DRAWINGS if d.needs_numbers)
+    helpers.finish()
+    return [drawn(place, drawing) for drawing in DRAWINGS]
 
 
 def _fewest(*limits: int | None) -> int | None:

@@ -10,17 +10,17 @@ import signal
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from threading import current_thread, main_thread
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from cloudchamber.errors import InputError
 
-__all__ = ["Advance", "available_cores", "behind", "exit_on_sigterm", "run_tasks"]
+__all__ = ["Advance", "Helpers", "available_cores", "behind", "exit_on_sigterm", "run_tasks"]
 
 Task = TypeVar("Task")
 Advance = Callable[[int], None]
@@ -48,28 +48,47 @@ def run_tasks(job: Callable[[Task, Advance], None], tasks: Sequence[Task], *, wo
         _share(team, deque(tasks), advance)
 
 
+class Helpers(Generic[Task]):
+    """Worker processes that do tasks while the caller goes on with something else; see `behind`."""
+
+    def __init__(
+        self, job: Callable[[Task, Advance], None], team: "list[Connection[Any, Any]]", watch: ThreadPoolExecutor
+    ) -> None:
+        self._job, self._team, self._watch = job, team, watch
+        self._given: list[tuple[deque[Task], Future[None]]] = []
+
+    def give(self, tasks: Iterable[Task]) -> None:
+        """Hand tasks over, to be done after those before them.
+
+        Args:
+            tasks: what to do.
+        """
+        queue = deque(tasks)
+        self._given.append((queue, self._watch.submit(_share, self._team, queue, _ignore)))
+
+    def finish(self) -> None:
+        """Do what nobody has begun here, and wait for the rest; raises what a task raised."""
+        for queue, _ in self._given:
+            while (task := _popped(queue)) is not None:
+                self._job(task[0], _ignore)
+        for _, done in self._given:
+            done.result()
+
+
 @contextmanager
-def behind(
-    job: Callable[[Task, Advance], None], tasks: Sequence[Task], *, workers: int, advance: Advance
-) -> Iterator[Callable[[], None]]:
-    """Do tasks in worker processes while the caller goes on with something else.
+def behind(job: Callable[[Task, Advance], None], *, workers: int) -> Iterator[Helpers[Task]]:
+    """Processes to which tasks can be given; what is not done when the block ends is given up.
 
     Args:
-        job: does one task and reports progress; must be picklable.
-        tasks: what to do, in any order; at least one.
-        workers: processes to use at most.
-        advance: told the progress of all tasks together, in another thread.
-
-    Yields:
-        A function that waits until all tasks are done, and raises what a task raised. Tasks that are not done when
-        the block ends are given up.
+        job: does one task; must be picklable.
+        workers: processes to use.
     """
     watch = ThreadPoolExecutor(1)
     try:
-        with _team(job, min(workers, len(tasks))) as team:
-            yield watch.submit(_share, team, deque(tasks), advance).result
+        with _team(job, workers) as team:
+            yield Helpers(job, team, watch)
     finally:
-        watch.shutdown()
+        watch.shutdown(cancel_futures=True)
 
 
 @contextmanager
@@ -114,19 +133,35 @@ def exit_on_sigterm() -> Iterator[None]:
 
 
 def _share(team: list["Connection[Any, Any]"], queue: deque[Task], advance: Advance) -> None:
-    """Hand tasks to whoever is free until all are done."""
-    for connection in team:
-        connection.send(queue.popleft())
-    busy = set(team)
+    """Hand tasks to whoever is free until all are done; others may take from the queue too."""
+    busy = {connection for connection in team if _sent(connection, queue)}
     while busy:
         for connection in busy.intersection(wait(list(busy))):
             report = _receive(connection)
             if isinstance(report, int):
                 advance(report)
-            elif queue:
-                connection.send(queue.popleft())
-            else:
+            elif not _sent(connection, queue):
                 busy.remove(connection)
+
+
+def _sent(connection: "Connection[Any, Any]", queue: deque[Task]) -> bool:
+    """Send the next task, if there is one."""
+    task = _popped(queue)
+    if task is not None:
+        connection.send(task[0])
+    return task is not None
+
+
+def _popped(queue: deque[Task]) -> tuple[Task] | None:
+    """The next task, or None where there is none left."""
+    try:
+        return (queue.popleft(),)
+    except IndexError:
+        return None
+
+
+def _ignore(_more: int) -> None:
+    """Progress that nobody asked for."""
 
 
 def _receive(connection: "Connection[Any, Any]") -> int | None:
