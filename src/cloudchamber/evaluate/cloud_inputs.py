@@ -5,7 +5,7 @@ energies E_e and E_h, and rotated momenta p:
 
     particle   ln pT, eta, cos and sin of phi - phi_e, ln E, arsinh(px), arsinh(py), p / E_h, E / E_h, whether it is e'
     pair       ln kT = ln(min(pT_i, pT_j) Delta R), ln Delta R, ln z = ln(min(pT_i, pT_j) / (pT_i + pT_j)), ln m
-               (section 3.2 of arXiv:2202.03772), and the number of the bin of ln m, 0.04 wide
+               (arXiv:2202.03772), and the number of the bin of ln m, 0.04 wide
     event      arsinh of sum px, sum py and (sum over particles - beams) of E - pz and of E, each over its scale, and of
                the size of the summed pT; ln of the number of particles; ln pT and eta of the electron
 

@@ -31,7 +31,7 @@ _LARGEST, _SMALLEST_SHARE = 50_000, 0.4
 
 
 def frechet_physics_distance(reference: Table, candidate: Table, rng: np.random.Generator) -> tuple[Measured]:
-    """FPD with the error of the fitted intercept; Eq. 9 of arXiv:2211.10295 and the extrapolation of its section III.
+    """FPD with the error of the fitted intercept; arXiv:2211.10295, with its extrapolation.
 
     Args:
         reference: observables of shape (n, d), none of them constant.
