@@ -13,6 +13,7 @@ import copy
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from ot import sliced_wasserstein_distance
 from rich.console import Console
 from rich.table import Table
 
@@ -39,6 +41,8 @@ from cloudchamber.train.trainer import train
 
 Array = NDArray[np.float64]
 N, DIRECTIONS, FLOOR_PAIRS, BATCH = 10_000, 128, 10, 512
+_ANGLES = np.pi * (np.arange(DIRECTIONS) + 0.5) / DIRECTIONS
+sliced_w1 = partial(sliced_wasserstein_distance, projections=np.stack([np.cos(_ANGLES), np.sin(_ANGLES)]), p=1)
 
 PROCESSES: Mapping[str, tuple[Process, str, int]] = {
     "DDPM": (Process(kind="variance", schedule="ddpm-cosine", target="eps", steps=200), "ancestral", 200),
@@ -71,18 +75,6 @@ class Draws:
             state: what `state_dict` gave.
         """
         self.position = state["position"]
-
-
-def sliced_w1(a: Array, b: Array) -> float:
-    """Mean W1 over directions, for samples of equal size.
-
-    Args:
-        a: shape (n, 2).
-        b: shape (n, 2).
-    """
-    angle = np.pi * (np.arange(DIRECTIONS) + 0.5) / DIRECTIONS
-    axes = np.stack([np.cos(angle), np.sin(angle)])
-    return float(np.abs(np.sort(a @ axes, axis=0) - np.sort(b @ axes, axis=0)).mean())
 
 
 def fitted(model: Diffusion, toy: Toy, *, steps: int, rate: float) -> Diffusion:

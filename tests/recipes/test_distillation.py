@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from cloudchamber.cli.main import main
 from cloudchamber.errors import InputError
@@ -11,10 +12,11 @@ from cloudchamber.events import Events
 from cloudchamber.formats import parquet
 from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.process.average import AverageVelocity
+from cloudchamber.recipes.config import Process
 from cloudchamber.recipes.distillation import Method, distill
 from cloudchamber.recipes.fit import FitOptions
 from cloudchamber.recipes.generation import load
-from cloudchamber.recipes.store import load_model, read_card
+from cloudchamber.recipes.store import load_model, read_card, save_model
 
 OPTIONS = FitOptions(steps=2, device="cpu", precision="float32", seed=1)
 
@@ -99,3 +101,19 @@ def test_bad_requests_get_one_sentence(
     parquet.write(tmp_path / "stable.parquet", stable_events)
     assert "learns events of level primary" in refused(saved, "--data", tmp_path / "stable.parquet", *usual[3:])
     assert not (tmp_path / "fast").exists()
+
+
+def test_average_velocities_are_taught_by_velocities_alone(saved: Path, tiny_data: Path, tmp_path: Path) -> None:
+    teacher = load_model(str(saved))
+    cloud = teacher.card.preset.cloud
+    other = cloud.model_copy(update={"process": cloud.process.model_copy(update={"target": "x"})})
+    card = teacher.card.model_copy(update={"preset": teacher.card.preset.model_copy(update={"cloud": other})})
+    save_model(tmp_path / "other.safetensors", teacher.model, teacher.representation, card)
+    with pytest.raises(InputError, match="needs a model whose target is the velocity"):
+        students(tmp_path / "other.safetensors", tiny_data, tmp_path / "fast", "shortcut")
+
+
+@pytest.mark.parametrize("wrong", [{"target": "eps"}, {"schedule": "edm"}, {"schedule": "ve"}])
+def test_a_preset_of_averages_says_what_they_are(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="average velocities"):
+        Process.model_validate({"kind": "average", **wrong})

@@ -37,6 +37,12 @@ class Process(_Section):
             raise ValueError("a learnt variance needs a schedule ddpm-linear or ddpm-cosine")
         return self
 
+    @model_validator(mode="after")
+    def _averages_are_velocities(self) -> "Process":
+        if self.kind == "average" and (self.target != "velocity" or self.schedule in {"ve", "edm"}):
+            raise ValueError("average velocities have the target velocity and no schedule that scales its input")
+        return self
+
 
 class ElectronStage(_Section):
     """The diffusion model of the scattered electron."""

@@ -86,11 +86,16 @@ def distill(
     Raises:
         InputError: if the model, the data, the folder or a number cannot be used.
     """
-    if not 1 <= calls <= start:
-        raise InputError(f"--calls {calls} is impossible: give at least 1 and at most --start, which is {start}.")
+    if calls < 1:
+        raise InputError(f"--calls {calls} is impossible: give at least 1.")
+    if method == "progressive" and calls > start:
+        raise InputError(f"--calls {calls} is impossible: give at most --start, which is {start}.")
     teacher = load_model(model)
-    if any(stage.process.kind != "denoiser" for stage in (teacher.card.preset.electron, teacher.card.preset.cloud)):
+    processes = [stage.process for stage in (teacher.card.preset.electron, teacher.card.preset.cloud)]
+    if any(process.kind != "denoiser" for process in processes):
         raise InputError(f"the model '{model}' cannot be distilled: its stages are no plain denoisers.")
+    if method in _AVERAGES and any(process.target != "velocity" for process in processes):
+        raise InputError(f"--method {method} needs a model whose target is the velocity; use progressive.")
     require_level(data, teacher.card.preset)
     if not resume:
         new_folder(out)
