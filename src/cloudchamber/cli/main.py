@@ -37,6 +37,7 @@ COMMANDS = {
     "distill": "Teach a model to take few network calls.",
     "generate": "Generate events with a trained model.",
     "pack": "Write a training run as a model that can be passed on.",
+    "export": "Write the networks of a model as ONNX files.",
     "models": "List the models that are installed.",
     "evaluate": "Compare events with a reference and write a report.",
     "compare": "Put two evaluations side by side.",

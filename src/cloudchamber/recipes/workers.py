@@ -82,6 +82,9 @@ def behind(job: Callable[[Task, Advance], None], *, workers: int) -> Iterator[He
     Args:
         job: does one task; must be picklable.
         workers: processes to use.
+
+    Yields:
+        To whom tasks are given.
     """
     watch = ThreadPoolExecutor(1)
     try:
