@@ -69,12 +69,14 @@ class Training(_Section):
 
     batch_size: int = Field(default=256, ge=1, le=1_000_000)
     optimizer: Literal["adamw", "lion"] = "adamw"
+    betas: tuple[float, float] = (0.9, 0.99)
     learning_rate: float = Field(default=1.5e-3, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
     warm_up_steps: int = Field(default=500, ge=0)
     steps: int = Field(default=50_000, ge=1)
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
     clip_norm: float = Field(default=5.0, gt=0)
+    clip_by: Literal["part", "parameter"] = "part"
     window: int = Field(default=50, ge=1, description="batches sorted by length together; 1 for none")
 
 
