@@ -5,11 +5,11 @@ import pytest
 
 from cloudchamber.errors import InputError
 from cloudchamber.evaluate import Budget, evaluate
-from cloudchamber.evaluate.acceptance import Acceptance, accepted
 from cloudchamber.evaluate.classifier import TREES
 from cloudchamber.evaluate.document import to_document
 from cloudchamber.evaluate.report import report_page
 from cloudchamber.events import Events
+from cloudchamber.physics.acceptance import Acceptance, accepted
 from cloudchamber.physics.kinematics import Momenta
 
 PAPER = Acceptance.named("paper")
