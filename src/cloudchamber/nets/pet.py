@@ -116,7 +116,7 @@ class Body(nn.Module):
         neighbours: of each particle.
     """
 
-    def __init__(self, features: int, points: int, width: int, blocks: int, heads: int, neighbours: int) -> None:
+    def __init__(self, features: int, points: int, width: int, *, blocks: int, heads: int, neighbours: int) -> None:
         super().__init__()
         hidden = 2 * width
         self.points = points
@@ -154,7 +154,7 @@ class Head(nn.Module):
         heads: attention heads.
     """
 
-    def __init__(self, outputs: int, context: int, width: int, blocks: int, heads: int) -> None:
+    def __init__(self, outputs: int, context: int, width: int, *, blocks: int, heads: int) -> None:
         super().__init__()
         hidden = 2 * width
         self.time = ScaledTime(width)
@@ -213,8 +213,8 @@ class PointEdgeTransformer(nn.Module):
     ) -> None:
         super().__init__()
         self.padding = padding
-        self.body = Body(features, points, width, body_blocks, heads, neighbours)
-        self.head = Head(features, context, width, head_blocks, heads)
+        self.body = Body(features, points, width, blocks=body_blocks, heads=heads, neighbours=neighbours)
+        self.head = Head(features, context, width, blocks=head_blocks, heads=heads)
         _glorot(self, heads)
 
     def forward(self, x: Tensor, t: Tensor, given: Batch) -> Tensor:
@@ -294,7 +294,7 @@ def _never_empty(mask: Tensor) -> Tensor:
 def _glorot(net: nn.Module, heads: int = 1) -> None:
     """Weights uniform within sqrt(6 / (inputs + outputs)), biases zero, as Keras starts them.
 
-    Keras counts inputs and outputs of an attention kernel of shape (D, H, D / H) as H D and D^2 (for queries, keys and
+    Keras counts inputs and outputs of an attention kernel of shape (D, H, D / H) as H D and D^2 / H (for queries, keys and
     values), and of one of shape (H, D / H, D) as D and H D.
     """
     for module in net.modules():
@@ -305,6 +305,6 @@ def _glorot(net: nn.Module, heads: int = 1) -> None:
     for module in net.modules():
         if isinstance(module, Attention):
             width = module.out.in_features
-            for layer, fans in ((module.qkv, heads * width + width**2), (module.out, width + heads * width)):
+            for layer, fans in ((module.qkv, heads * width + width**2 // heads), (module.out, width + heads * width)):
                 limit = math.sqrt(6 / fans)
                 nn.init.uniform_(layer.weight, -limit, limit)
