@@ -294,8 +294,8 @@ def _never_empty(mask: Tensor) -> Tensor:
 def _glorot(net: nn.Module, heads: int = 1) -> None:
     """Weights uniform within sqrt(6 / (inputs + outputs)), biases zero, as Keras starts them.
 
-    Keras counts inputs and outputs of an attention kernel of shape (D, H, D / H) as H D and D^2 / H (for queries, keys and
-    values), and of one of shape (H, D / H, D) as D and H D.
+    Keras counts inputs and outputs of an attention kernel of shape (D, H, D / H) as H D and D^2 / H (for queries, keys
+    and values), and of one of shape (H, D / H, D) as D and H D.
     """
     for module in net.modules():
         if isinstance(module, nn.Linear):
