@@ -28,7 +28,7 @@ def test_neighbours_are_those_of_a_tree(size: int) -> None:
         there = min(k, length - 1)
         real = p[row, :length].numpy()
         expected = cKDTree(real).query(real, there + 1)[1].reshape(length, -1)[:, 1:]
-        assert np.array_equal(found.index[row, :length, :there].numpy(), expected)
+        assert np.array_equal(found.elements[row, :length, :there].numpy(), expected)
         assert found.real[row, :length].sum(1).tolist() == [there] * length
 
 
@@ -36,21 +36,21 @@ def test_padding_is_far_away_where_it_is_seen() -> None:
     """Real elements prefer real ones, and take padding only where there are too few."""
     found = nearest(points(), 4, MASK)
     assert found.real is None
-    is_real = MASK[torch.arange(4)[:, None, None], found.index]
+    is_real = MASK[torch.arange(4)[:, None, None], found.elements]
     for row, length in enumerate(LENGTHS):
         assert (is_real[row, :length].sum(1) == min(4, length - 1)).all()
 
 
 def test_there_are_at_most_all_others() -> None:
-    assert nearest(points()[:, :3], 10, MASK[:, :3]).index.shape == (4, 3, 2)
-    assert nearest(points()[:, :1], 10, MASK[:, :1]).index.shape == (4, 1, 0)
+    assert nearest(points()[:, :3], 10, MASK[:, :3]).elements.shape == (4, 3, 2)
+    assert nearest(points()[:, :1], 10, MASK[:, :1]).elements.shape == (4, 1, 0)
 
 
 def test_low_precision_does_not_reach_the_neighbours() -> None:
     p = points(20, torch.float32)
     with torch.autocast("cpu", torch.bfloat16):
         found = nearest(p, 4, MASK, MASK)
-    assert torch.equal(found.index, nearest(p, 4, MASK, MASK).index)
+    assert torch.equal(found.elements, nearest(p, 4, MASK, MASK).elements)
 
 
 def test_a_convolution_is_the_mean_over_edges(awake: Wake) -> None:
@@ -61,7 +61,7 @@ def test_a_convolution_is_the_mean_over_edges(awake: Wake) -> None:
     out = net(f, near)
     for row, length in enumerate(LENGTHS):
         for i in range(length):
-            js = near.index[row, i, : int(near.real[row, i].sum())]
+            js = near.elements[row, i, : int(near.real[row, i].sum())]
             edges = torch.cat([f[row, js] - f[row, i], f[row, i].expand(len(js), 3)], dim=1)
             messages = nn.functional.gelu(net.last(nn.functional.gelu(net.first(edges))))
             expected = messages.mean(0) if len(js) else torch.zeros(5).double()

@@ -24,11 +24,11 @@ class Neighbours(NamedTuple):
     """Who is near whom.
 
     Attributes:
-        index: element numbers, shape (B, N, k).
+        elements: their numbers, shape (B, N, k).
         real: whether a neighbour may be seen, shape (B, N, k); None where all may.
     """
 
-    index: Tensor
+    elements: Tensor
     real: Tensor | None
 
 
@@ -43,7 +43,7 @@ def nearest(points: Tensor, k: int, mask: Tensor, seen: Tensor | None = None) ->
         seen: elements that count as neighbours, shape (B, N); None for all.
 
     >>> line = torch.tensor([[[0.0], [1.0], [3.0]]])
-    >>> nearest(line, 1, torch.ones(1, 3, dtype=torch.bool)).index.flatten().tolist()
+    >>> nearest(line, 1, torch.ones(1, 3, dtype=torch.bool)).elements.flatten().tolist()
     [1, 0, 1]
     """
     with torch.autocast(points.device.type, enabled=False):
@@ -78,7 +78,7 @@ class EdgeConv(nn.Module):
             f: shape (B, N, F).
             neighbours: of every element.
         """
-        messages = self.activation(self.last(self.activation(self._edges(f, neighbours.index))))
+        messages = self.activation(self.last(self.activation(self._edges(f, neighbours.elements))))
         if neighbours.real is None:
             mean: Tensor = messages.mean(2)
             return mean
@@ -86,13 +86,13 @@ class EdgeConv(nn.Module):
         total: Tensor = messages.masked_fill(~real, 0.0).sum(2)
         return total / real.sum(2).clamp(min=1)
 
-    def _edges(self, f: Tensor, index: Tensor) -> Tensor:
+    def _edges(self, f: Tensor, elements: Tensor) -> Tensor:
         """The first layer on (f_j - f_i, f_i), which costs less as a layer of f_j plus a layer of f_i."""
         of_difference, of_element = self.first.weight.chunk(2, dim=1)
         theirs = nn.functional.linear(f, of_difference)
         own = nn.functional.linear(f, of_element - of_difference, self.first.bias)
-        batch, n, k = index.shape
-        rows = torch.arange(batch, device=index.device)[:, None] * n + index.flatten(1)
+        batch, n, k = elements.shape
+        rows = torch.arange(batch, device=f.device)[:, None] * n + elements.flatten(1)
         return theirs.flatten(0, 1).index_select(0, rows.flatten()).view(batch, n, k, -1) + own[:, :, None]
 
 

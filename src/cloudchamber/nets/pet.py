@@ -80,7 +80,8 @@ class SetNorm(nn.Module):
             seen: elements that enter the mean and the variance, shape (B, N); None for all.
         """
         if seen is None:
-            return torch.addcmul(self.bias, functional.layer_norm(x, x.shape[1:], eps=self.eps), self.gain)
+            normal = functional.layer_norm(x, x.shape[1:], eps=self.eps)
+            return torch.addcmul(self.bias, normal, self.gain)
         hidden, size = ~seen[..., None], seen.sum(1)[:, None, None] * x.shape[2]
         off = (x - x.masked_fill(hidden, 0.0).sum((1, 2), keepdim=True) / size).masked_fill(hidden, 0.0)
         deviation = torch.sqrt(off.square().sum((1, 2), keepdim=True) / size + self.eps)
@@ -101,7 +102,8 @@ class _Block(nn.Module):
         """What the block makes of x, added to another tensor; each of shape (B, N, D)."""
         bias = x.new_zeros(1, 1, 1) if seen is None else mask_bias(seen, self.attention.heads)
         onto = onto + self.gains[0] * mask * self.attention(self.norms[0](x, seen), bias)
-        return onto + self.gains[1] * mask * self.feed_forward(self.norms[1](onto, seen))
+        out: Tensor = onto + self.gains[1] * mask * self.feed_forward(self.norms[1](onto, seen))
+        return out
 
 
 class Body(nn.Module):
@@ -140,7 +142,8 @@ class Body(nn.Module):
         skip = h
         for block in self.blocks:
             h = block(h, h, real, seen) * real
-        return h + skip
+        features: Tensor = h + skip
+        return features
 
 
 class Head(nn.Module):
@@ -232,7 +235,8 @@ class PointEdgeTransformer(nn.Module):
         x = functional.pad(x, (0, 0, 0, more)).masked_fill(~mask[..., None], 0.0)
         seen = None if self.padding is not None else _never_empty(mask)
         output = self.head(self.body(x, t, mask, seen), t, given.context, mask, seen)
-        return output[:, : given.mask.shape[1]].masked_fill(~given.mask[..., None], 0.0)
+        out: Tensor = output[:, : given.mask.shape[1]].masked_fill(~given.mask[..., None], 0.0)
+        return out
 
 
 class _Residual(nn.Module):

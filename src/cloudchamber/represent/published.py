@@ -5,10 +5,11 @@ other particles inside the published acceptance. A particle is
 
     eta + eta_e,   phi - phi_e - pi,   ln(pT / pT_e),   sign of the PDG number,   one-hot over nine species,
 
-where the azimuth lies between -pi and pi, particle and antiparticle share a species, and so do all neutrinos. Numbers are standardised with the mean and
-standard deviation of a sample, but sign and one-hots are left as they are. Going back, the largest of the one-hots is
-the species, the sign of the fourth number chooses between particle and antiparticle, N is rounded and kept between 1
-and 49, and masses are those of the PDG. Neutrinos come back as electron neutrinos. Nothing is conserved.
+where the azimuth lies between -pi and pi, particle and antiparticle share a species, and so do all neutrinos. Numbers
+are standardised with the mean and standard deviation of a sample, but sign and one-hots are left as they are. Going
+back, the largest of the one-hots is the species, the sign of the fourth number chooses between particle and
+antiparticle, N is rounded and kept between 1 and 49, and masses are those of the PDG. Neutrinos come back as electron
+neutrinos. Nothing is conserved.
 
 The public code treats the azimuth as a number on a line, where particles on both sides of its end are far apart. It is
 measured from the direction opposite to the electron, where most hadrons go: the public code's standard deviation, 0.95,
@@ -249,7 +250,7 @@ class PublishedRepresentation:
             event: scores, shape (B, 3).
         """
         values = self._event.inverse(event)
-        good: NDArray[np.bool_] = np.isfinite(values).all(1) & (values[:, 0] > 0) & (np.abs(values[:, 1]) < _LARGEST)
+        good: NDArray[np.bool_] = np.isfinite(values).all(1) & (values[:, 0] > 0)
         return good
 
     def counts(self, event: Tensor) -> Tensor:
@@ -270,6 +271,7 @@ class PublishedRepresentation:
             phi: azimuth of the scattered electrons, shape (B,).
         """
         pt_e, eta_e, _ = self._event.inverse(event).T
+        eta_e = np.clip(eta_e, -_LARGEST, _LARGEST)
         number = mask.nonzero()[:, 0].numpy()
         values, size = self._particle.inverse(particles[mask]), self.azimuth.size
         eta = np.clip(values[:, 0] - eta_e[number], -_LARGEST, _LARGEST)
