@@ -105,7 +105,9 @@ def test_files_are_the_same_for_any_workers_and_batch_size(run: Path, tmp_path: 
     assert not np.intersect1d(load(str(run)).sample(256, seed=8, calls=2).flat("px"), made.flat("px")).size
 
 
-@pytest.mark.parametrize(("calls", "expected"), [(None, {"event": 6, "particles": 4}), (2, {"event": 2, "particles": 2})])
+@pytest.mark.parametrize(
+    ("calls", "expected"), [(None, {"event": 6, "particles": 4}), (2, {"event": 2, "particles": 2})]
+)
 def test_calls_are_the_presets_for_each_stage_or_one_number_for_all(
     generator: Generator, calls: int | None, expected: dict[str, int]
 ) -> None:
