@@ -77,3 +77,39 @@ def saved(tiny_toml: Path, tiny_events: Events, tmp_path: Path) -> Path:
     card = Card(preset=preset, data=tiny_events.run, events=len(tiny_events), fingerprint="none", versions={})
     save_model(tmp_path / "tiny.safetensors", model, representation, card)
     return tmp_path / "tiny.safetensors"
+
+
+OMNILEARN = """
+name = "tiny-omnilearn"
+description = "A model for tests"
+level = "stable"
+family = "omnilearn"
+event = { width = 8, blocks = 1 }
+training = { batch_size = 32, steps = 3, warm_up_steps = 1, optimizer = "lion", clip_by = "parameter" }
+sampling = { calls = 4, stage_calls = { event = 6 }, sampler = "ddim-midpoint" }
+[particles]
+width = 8
+body_blocks = 1
+head_blocks = 1
+heads = 2
+neighbours = 3
+"""
+
+
+@pytest.fixture(scope="session")
+def stable_data(stable_events: Events, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stable events in two shards."""
+    from cloudchamber.formats import parquet
+
+    folder = tmp_path_factory.mktemp("stable")
+    for number in range(2):
+        parquet.write(folder / f"shard-{number:05d}.parquet", stable_events[150 * number : 150 * (number + 1)])
+    return folder
+
+
+@pytest.fixture(scope="session", params=["seen", "hidden"])
+def tiny_omnilearn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A preset file of a tiny model as published, and one that hides padding on a periodic azimuth."""
+    path = tmp_path_factory.mktemp(request.param) / "tiny.toml"
+    path.write_text(OMNILEARN + ('hide_padding = true\nazimuth = "circle"\n' if request.param == "hidden" else ""))
+    return path

@@ -15,6 +15,7 @@ from cloudchamber.process.exact import ExactDenoiser
 from cloudchamber.process.objective import (
     LogitNormal,
     LogNormal,
+    PerElement,
     Regression,
     edm_weight,
     likelihood_weight,
@@ -144,3 +145,13 @@ def test_coupled_noise_makes_straighter_paths(data: Batch) -> None:
         for coupling in (lambda _, eps: eps, optimal_transport)
     )
     assert coupled < 0.8 * plain
+
+
+def test_per_element_the_mean_loss_is_the_error_of_all_elements_over_their_number() -> None:
+    given, objective = known.sets(), Regression()
+    assert given.mask is not None
+    denoiser = Denoiser(known.Mixes(), Rectified())
+    plain, losses = (each(denoiser, given, RowRng((4,), 2)) for each in (objective, PerElement(objective)))
+    errors, elements = plain * given.x.shape[-1], given.mask.sum()
+    assert float(losses.mean()) == pytest.approx(float(errors.sum() / elements))
+    assert elements == 7

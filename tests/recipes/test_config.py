@@ -27,6 +27,21 @@ def test_every_shipped_preset_is_whole(name: str) -> None:
     assert preset.cloud.width % preset.cloud.heads == 0
 
 
+def test_the_published_model_is_trained_and_sampled_as_published() -> None:
+    """Arguments of the public code of arXiv:2410.22421, and the number of neighbours of its text."""
+    preset, masked = load_preset("omnilearn"), load_preset("omnilearn-masked")
+    assert (preset.family, preset.level) == ("omnilearn", Level.STABLE)
+    training, sampling, particles = preset.training, preset.sampling, preset.particles
+    assert (training.optimizer, training.betas, training.weight_decay) == ("lion", (0.95, 0.99), 0.0)
+    assert (training.clip_norm, training.clip_by, training.ema_decay) == (1.0, "parameter", 0.999)
+    assert (sampling.sampler, sampling.calls, sampling.stage_calls) == ("ddim-midpoint", 1000, {"event": 1024})
+    assert (particles.neighbours, particles.body_blocks, particles.head_blocks, particles.heads) == (10, 8, 2, 4)
+    for process in (particles.process, preset.event.process):
+        assert (process.schedule, process.target, process.times) == ("cosine", "v", "uniform")
+    assert (particles.hide_padding, particles.azimuth) == (False, "line")
+    assert (masked.particles.hide_padding, masked.particles.azimuth) == (True, "circle")
+
+
 def test_a_file_overrides_the_defaults_it_names(tiny_toml: Path) -> None:
     preset = load_preset(str(tiny_toml))
     assert (preset.cloud.width, preset.cloud.heads, preset.training.steps) == (8, 2, 3)
@@ -44,6 +59,10 @@ def test_a_file_overrides_the_defaults_it_names(tiny_toml: Path) -> None:
         ("{tiny}\n[sampling]\ncalls = 'many'", "at sampling.calls: Input should be a valid integer"),
         ("{tiny}\n[sampling]\ncalls = 0", "at sampling.calls: .*greater than or equal to 1"),
         ("{tiny}\n[sampling]\ncalls = nan", "at sampling.calls"),
+        ("{tiny}\n[sampling]\nstage_calls = { cloud = 0 }", "at sampling.stage_calls.cloud: .*greater than or equal"),
+        ("{tiny}\n[sampling]\nstage_calls = { event = 5 }", "the stages that take calls are electron, cloud"),
+        ("family = 'vae'\n{tiny}", "at family: Input should be 'cascade' or 'omnilearn'"),
+        ("family = 'omnilearn'\n{tiny}", "the family omnilearn knows only species of the level stable"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, word: str) -> None:

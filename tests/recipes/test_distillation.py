@@ -12,7 +12,7 @@ from cloudchamber.events import Events
 from cloudchamber.formats import parquet
 from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.process.average import AverageVelocity
-from cloudchamber.recipes.config import Process
+from cloudchamber.recipes.config import Process, Sampling
 from cloudchamber.recipes.distillation import Method, distill
 from cloudchamber.recipes.fit import FitOptions
 from cloudchamber.recipes.generation import load
@@ -29,7 +29,7 @@ def test_steps_are_halved_from_student_to_student(saved: Path, tiny_data: Path, 
     out = tmp_path / "fast"
     students(saved, tiny_data, out)
     for folder, calls in ((out / "student-4", 4), (out / "student-2", 2), (out, 1)):
-        assert read_card(folder / "card.json").preset.sampling.model_dump() == {"calls": calls, "sampler": "ddim"}
+        assert read_card(folder / "card.json").preset.sampling == Sampling(calls=calls, sampler="ddim")
     phases = read_card(out / "card.json").training["phases"]
     assert [(phase["run"], phase["steps"]) for phase in phases] == [
         ("progressive-4", 2), ("progressive-2", 2), ("progressive-1", 2),

@@ -46,6 +46,7 @@ def test_rate_by_steps_does_not_depend_on_time() -> None:
         {"clip_norm": 0.0},
         {"betas": (0.9, 1.0)},
         {"optimizer": "sgd"},
+        {"clip_by": "layer"},
         {"precision": "float16"},
         {"schedule": "linear"},
         {"validation_steps": 0},

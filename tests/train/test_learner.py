@@ -70,6 +70,18 @@ def test_parts_are_clipped_each_by_its_own_norm() -> None:
         torch.testing.assert_close(short, whole * 0.1 / whole.norm(), rtol=1e-4, atol=1e-7)
 
 
+def test_parameters_can_be_clipped_each_by_its_own_norm() -> None:
+    free, clipped = Regression(), Regression()
+    rows = next(ToyStream())
+    norms = Learner(free, settings(steps=1, clip_norm=None), ALONE).advance(rows, 0.0)
+    limit = float(torch.stack([p.grad.norm() for p in free.parameters()]).median())  # about half are clipped
+    report = Learner(clipped, settings(steps=1, clip_norm=limit, clip_by="parameter"), ALONE).advance(rows, 0.0)
+    assert report == pytest.approx(norms)  # what is reported is the norm of a part before clipping
+    for whole, short in zip(free.parameters(), clipped.parameters(), strict=True):
+        expected = whole.grad * min(1.0, limit / float(whole.grad.norm()))
+        torch.testing.assert_close(short.grad, expected, rtol=1e-4, atol=1e-7)
+
+
 def test_what_belongs_to_no_part_is_clipped_together() -> None:
     class Loose(Regression):
         def parts(self) -> dict[str, nn.Module]:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudchamber.errors import InputError
-from cloudchamber.evaluate.acceptance import Acceptance, accepted
 from cloudchamber.evaluate.budget import FEWEST_EVENTS, Budget
 from cloudchamber.evaluate.classifier import ClassifierTest, classifier_score
 from cloudchamber.evaluate.conservation import Residual, residuals
@@ -31,6 +30,7 @@ from cloudchamber.evaluate.verdict import (
     largest_distances,
 )
 from cloudchamber.events import Beams, Events, RunInfo
+from cloudchamber.physics.acceptance import Acceptance, accepted
 
 __all__ = ["Evaluation", "Measurement", "Multiplicity", "comparable_beams", "evaluate"]
 

@@ -9,7 +9,7 @@ leave room for their masses below W. Four-momentum is exact by projection.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -27,7 +27,7 @@ from cloudchamber.represent.cloud import CloudRepresentation, to_lab
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import EventRng
 
-__all__ = ["BLOCK", "Block", "Finisher", "Pipeline", "Solver", "Tally"]
+__all__ = ["BLOCK", "Block", "Finisher", "Pipeline", "Solver", "Tally", "assemble"]
 
 BLOCK = 256
 """Event numbers in a block."""
@@ -91,12 +91,22 @@ class Solver:
         sampler: a name in `process.sampler.SAMPLERS`.
         project: make four-momentum exact; off only for studies.
         precision: of the matrix products of the cloud's network, which is nearly all of the work.
+        stage_calls: network calls of stages that take another number.
     """
 
     calls: int = 16
     sampler: str = "adams-bashforth"
     project: bool = True
     precision: Literal["float32", "bfloat16"] = "float32"
+    stage_calls: Mapping[str, int] = field(default_factory=dict)
+
+    def calls_of(self, stage: str) -> int:
+        """Network calls of a stage.
+
+        Args:
+            stage: its name.
+        """
+        return self.stage_calls.get(stage, self.calls)
 
 
 class Block(NamedTuple):
@@ -212,7 +222,7 @@ class Pipeline:
                 return _Electrons(scores, scattered)
             chosen = rng.select(rows)
             given = Batch(torch.zeros(len(rows), scores.shape[1]), torch.ones(len(rows))).to(self.device)
-            scores[rows] = electron.sample(given, chosen, self.solver.calls, self.solver.sampler).cpu()
+            scores[rows] = electron.sample(given, chosen, self.solver.calls_of("electron"), self.solver.sampler).cpu()
             phi = 2 * np.pi * chosen.uniform().cpu().double().numpy() - np.pi
             scattered[rows] = self.representation.electron.decode(scores[rows], phi)
         raise RuntimeError("the electron stage draws only unphysical electrons; its weights must be wrong")
@@ -237,7 +247,7 @@ class Pipeline:
         lab = to_lab(momentum, event, scattered, self.representation.beams)
         pdg_ids = self.representation.species.pdg_ids[species.kinds[species.mask]].numpy()
         hadrons = {"pdg_id": pdg_ids, "px": lab[:, 1], "py": lab[:, 2], "pz": lab[:, 3], "mass": masses}
-        return _assemble(scattered, hadrons, event, self.run)
+        return assemble(scattered, hadrons, event, self.run)
 
     def _species(self, scores: Tensor, W: Array, rng: EventRng, tally: Tally) -> _Species:
         """Species and masses, drawn again until they obey the conservation laws."""
@@ -297,7 +307,7 @@ class Pipeline:
             )
             with self._autocast():
                 drawn = stage.sample(
-                    given.to(self.device), rng.select(rows.tolist()), self.solver.calls, self.solver.sampler
+                    given.to(self.device), rng.select(rows.tolist()), self.solver.calls_of("cloud"), self.solver.sampler
                 )
             cloud[rows, :longest] = drawn.cpu().float()
         return cloud
@@ -308,8 +318,15 @@ class Pipeline:
         return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=enabled)
 
 
-def _assemble(scattered: Array, hadrons: Mapping[str, NDArray[Any]], event: NDArray[np.int64], run: RunInfo) -> Events:
-    """Events with the scattered electron first, in float64."""
+def assemble(scattered: Array, hadrons: Mapping[str, NDArray[Any]], event: NDArray[np.int64], run: RunInfo) -> Events:
+    """Events with the scattered electron first, in float64.
+
+    Args:
+        scattered: four-momenta (E, px, py, pz) of the electrons, shape (B, 4), GeV.
+        hadrons: columns pdg_id, px, py, pz and mass of the other particles, each of shape (n,), GeV.
+        event: event number of each, in rising order, shape (n,).
+        run: metadata.
+    """
     counts = np.bincount(event, minlength=len(scattered)) + 1
     first = np.concatenate([[0], np.cumsum(counts)[:-1]])
     is_hadron = np.ones(int(counts.sum()), dtype=bool)

@@ -35,6 +35,7 @@ __all__ = [
     "LogitNormal",
     "Noised",
     "Objective",
+    "PerElement",
     "Regression",
     "Times",
     "Weight",
@@ -253,6 +254,31 @@ class Regression:
         error = denoiser(x_t, t, batch).float() - (a * batch.x + b * eps)
         weight = self.weight(at, denoiser.target).flatten()
         return weight * masked_sum(error.square(), batch.mask) / batch.x.shape[-1]
+
+
+class PerElement:
+    """Another objective summed over features and divided by the mean number of elements in the rows.
+
+    The mean over rows is then the sum of all errors over the number of all elements, as in OmniLearn's public code
+    (arXiv:2404.16091): every element counts alike, whatever the size of its set.
+
+    Args:
+        objective: averages over features and sums over elements.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+
+    def __call__(self, denoiser: Denoiser, batch: Batch, rng: Rng) -> Tensor:
+        """One loss for each row, shape (B,).
+
+        Args:
+            denoiser: what is trained.
+            batch: sets x of shape (B, N, F) with a mask.
+            rng: random stream.
+        """
+        losses = self.objective(denoiser, batch, rng)
+        return losses * batch.x.shape[-1] / batch.lengths.to(losses).mean().clamp(min=1)
 
 
 def _eps_weight(at: Scales, target: Target) -> Tensor:

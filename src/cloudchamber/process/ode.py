@@ -4,7 +4,8 @@ r"""Deterministic samplers: solvers of the probability-flow equation (arXiv:2011
 
 Euler, Heun, Midpoint and RK4 solve it in t. The change of variables u = x / alpha, r = sigma / alpha turns it into
 du/dr = eps^, whose Euler step is DDIM (arXiv:2010.02502, Eq. 14); with lambda = -ln r, DPM-Solver++(2M)
-(arXiv:2211.01095, Algorithm 2) extrapolates the predicted data linearly in lambda.
+(arXiv:2211.01095, Algorithm 2) extrapolates the predicted data linearly in lambda, and DDIMMidpoint takes the midpoint
+rule in t for the noise of the same equation.
 
 AdamsBashforth integrates the polynomial in t through the last velocities, which costs one call a step at any order
 (arXiv:2204.13902, with t for its variable). Where the path bends little in t, as rectified paths do, it is as good
@@ -20,7 +21,7 @@ from torch import Tensor
 from cloudchamber.process.step import Field, Grid, Memory, State, ddim
 from cloudchamber.tensors.rng import Rng
 
-__all__ = ["DDIM", "RK4", "AdamsBashforth", "DPMSolver", "Euler", "Heun", "Midpoint"]
+__all__ = ["DDIM", "RK4", "AdamsBashforth", "DDIMMidpoint", "DPMSolver", "Euler", "Heun", "Midpoint"]
 
 
 class Euler(Grid):
@@ -119,6 +120,38 @@ class DDIM(Grid):
             rng: not used.
         """
         return State(ddim(field.predict(state.x, t), field.schedule(s)))
+
+
+class DDIMMidpoint(Grid):
+    """Second order, two calls: the DDIM step from t to s with the noise predicted halfway in t.
+
+    The sampler of OmniLearn (arXiv:2404.16091 and its public code). Where the path ends with noise left over, the data
+    of the last step are the result, without another call.
+
+    Where alpha starts near zero it needs many steps: on the cosine path the first one moves the mean m of the data to
+    2 (pi h / 4)^2 m / alpha_1, with alpha_1 = 4.5e-5 that is 0.1 m at h = 1/500 and 11 m at h = 1/50.
+    """
+
+    calls = 2
+    finishes = True
+
+    def step(self, field: Field, state: State, t: Tensor, s: Tensor, rng: Rng) -> State:
+        """x_s = alpha_s x' + sigma_s eps', where x' = (x_t - sigma_t eps') / alpha_t.
+
+        eps' is predicted at m = (t + s) / 2 for the DDIM step from t to m; where alpha_t is zero, x' is predicted too.
+
+        Args:
+            field: what to follow.
+            state: at t.
+            t: present time.
+            s: next time.
+            rng: not used.
+        """
+        now, middle = field.schedule(t), (t + s) / 2
+        halfway = field.predict(ddim(field.predict(state.x, t), field.schedule(middle)), middle)
+        if now.alpha > 0:
+            halfway = halfway._replace(x=(state.x - now.sigma * halfway.eps) / now.alpha)
+        return State(ddim(halfway, field.schedule(s)), Memory(halfway.x, t))
 
 
 class DPMSolver(Grid):

@@ -190,6 +190,7 @@ class Langevin:
     """
 
     calls = 1
+    finishes = False
 
     def __init__(self, level: float = 0.2, r: float = 0.3) -> None:
         self.level, self.r = level, r

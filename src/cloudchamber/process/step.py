@@ -104,6 +104,11 @@ class Sampler(Protocol):
         """Predictions that one step asks for."""
         ...
 
+    @property
+    def finishes(self) -> bool:
+        """Whether the data in the memory of the last step are the result where the path ends with noise left over."""
+        ...
+
     def times(self, field: Field, steps: int) -> Tensor:
         """The times of so many steps, decreasing, shape (steps + 1,)."""
         ...
@@ -134,6 +139,8 @@ class Grid:
     Args:
         power: see `time_grid`.
     """
+
+    finishes: bool = False
 
     def __init__(self, power: float = 1.0) -> None:
         self.power = power

@@ -1,4 +1,4 @@
-"""From a preset and a fitted representation to a model."""
+"""From a preset and a fitted representation to a model: of the family `cascade`, or as OmniLearn is built."""
 
 import torch
 from torch import nn
@@ -8,13 +8,16 @@ from cloudchamber.models.autoregressive import MultisetModel
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.nets.mlp import VectorNet
+from cloudchamber.nets.pet import EventNet, PointEdgeTransformer
 from cloudchamber.nets.transformer import SetTransformer
 from cloudchamber.physics.pdg import quantum_table
+from cloudchamber.process.objective import PerElement
 from cloudchamber.recipes.config import Preset, Process
 from cloudchamber.recipes.process import make_denoiser, make_objective, net_outputs, net_times
 from cloudchamber.represent.cloud import CloudRepresentation
+from cloudchamber.represent.published import PublishedRepresentation
 
-__all__ = ["build_model", "conserved_columns"]
+__all__ = ["build_model", "build_omnilearn", "conserved_columns"]
 
 _PROTON = 2212
 
@@ -68,6 +71,39 @@ def build_model(preset: Preset, representation: CloudRepresentation) -> Cascade:
             "electron": _diffusion(electron.process, electron_net, electron.repeats),
             "species": MultisetModel(charges, total, context - 1, width=species.width, depth=species.depth),
             "cloud": _diffusion(cloud.process, cloud_net),
+        }
+    )
+
+
+def build_omnilearn(preset: Preset, representation: PublishedRepresentation) -> Cascade:
+    """An untrained model as arXiv:2410.22421 builds it: event features, then particles.
+
+    Its losses are those of the public code: the mean over event features, plus the squared errors of all particles over
+    their number. The code draws one time for both stages of an event, here each draws its own: the expected gradient is
+    the same.
+
+    Args:
+        preset: sizes of the networks.
+        representation: fitted on events.
+    """
+    event, particles = preset.event, preset.particles
+    event_net = EventNet(representation.EVENT, width=event.width, blocks=event.blocks)
+    particle_net = PointEdgeTransformer(
+        representation.features,
+        representation.EVENT,
+        points=representation.points,
+        width=particles.width,
+        body_blocks=particles.body_blocks,
+        head_blocks=particles.head_blocks,
+        heads=particles.heads,
+        neighbours=particles.neighbours,
+        padding=None if particles.hide_padding else representation.MOST,
+    )
+    per_particle = PerElement(make_objective(particles.process))
+    return Cascade(
+        {
+            "event": _diffusion(event.process, event_net),
+            "particles": Diffusion(make_denoiser(particles.process, particle_net), per_particle),
         }
     )
 

@@ -5,16 +5,17 @@ package are found by name, others by their path.
 """
 
 import tomllib
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cloudchamber.errors import InputError
 from cloudchamber.events import Level
 
-__all__ = ["Preset", "Process", "load_preset", "preset_names"]
+__all__ = ["DIFFUSION_STAGES", "Preset", "Process", "load_preset", "preset_names"]
 
 
 class _Section(BaseModel):
@@ -44,6 +45,15 @@ class Process(_Section):
         return self
 
 
+_PUBLISHED = Process(schedule="cosine", target="v", times="uniform")
+"""The choice of OmniLearn, arXiv:2404.16091."""
+DIFFUSION_STAGES: Mapping[str, tuple[str, ...]] = {
+    "cascade": ("electron", "cloud"),
+    "omnilearn": ("event", "particles"),
+}
+"""Stages of each family that are sampled with a number of network calls."""
+
+
 class ElectronStage(_Section):
     """The diffusion model of the scattered electron."""
 
@@ -70,17 +80,40 @@ class CloudStage(_Section):
     process: Process = Process()
 
 
+class EventStage(_Section):
+    """The diffusion model of event features in the family omnilearn."""
+
+    width: int = Field(default=128, ge=8, le=4096)
+    blocks: int = Field(default=2, ge=1, le=64)
+    process: Process = _PUBLISHED
+
+
+class ParticleStage(_Section):
+    """The diffusion model of particles in the family omnilearn."""
+
+    width: int = Field(default=128, ge=8, le=4096, multiple_of=4)
+    body_blocks: int = Field(default=8, ge=1, le=64)
+    head_blocks: int = Field(default=2, ge=1, le=64)
+    heads: int = Field(default=4, ge=1, le=64)
+    neighbours: int = Field(default=10, ge=1, le=48, description="the public code of the EIC study passes 5")
+    hide_padding: bool = Field(default=False, description="as no published network does")
+    azimuth: Literal["line", "circle"] = "line"
+    process: Process = _PUBLISHED
+
+
 class Training(_Section):
     """How the model is trained; see `cloudchamber.train.config.TrainingConfig`."""
 
     batch_size: int = Field(default=256, ge=1, le=1_000_000)
     optimizer: Literal["adamw", "lion"] = "adamw"
+    betas: tuple[float, float] = (0.9, 0.99)
     learning_rate: float = Field(default=1.5e-3, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
     warm_up_steps: int = Field(default=500, ge=0)
     steps: int = Field(default=50_000, ge=1)
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
     clip_norm: float = Field(default=5.0, gt=0)
+    clip_by: Literal["part", "parameter"] = "part"
     window: int = Field(default=50, ge=1, description="batches sorted by length together; 1 for none")
 
 
@@ -89,6 +122,7 @@ class Sampling(_Section):
 
     calls: int = Field(default=16, ge=1)
     sampler: str = "adams-bashforth"
+    stage_calls: dict[str, Annotated[int, Field(ge=1)]] = Field(default={}, description="of stages that take others")
 
 
 class Preset(_Section):
@@ -97,11 +131,24 @@ class Preset(_Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     description: str
     level: Level
+    family: Literal["cascade", "omnilearn"] = "cascade"
     electron: ElectronStage = ElectronStage()
     species: SpeciesStage = SpeciesStage()
     cloud: CloudStage = CloudStage()
+    event: EventStage = EventStage()
+    particles: ParticleStage = ParticleStage()
     training: Training = Training()
     sampling: Sampling = Sampling()
+
+    @model_validator(mode="after")
+    def _parts_of_one_family(self) -> "Preset":
+        if self.family == "omnilearn" and self.level is not Level.STABLE:
+            raise ValueError("the family omnilearn knows only species of the level stable")
+        unknown = set(self.sampling.stage_calls) - set(DIFFUSION_STAGES[self.family])
+        if unknown:
+            known = ", ".join(DIFFUSION_STAGES[self.family])
+            raise ValueError(f"stage_calls names '{min(unknown)}', but the stages that take calls are {known}")
+        return self
 
 
 def preset_names() -> list[str]:

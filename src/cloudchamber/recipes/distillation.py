@@ -24,8 +24,8 @@ from cloudchamber.process.average import MeanFlow, Shortcut
 from cloudchamber.process.denoise import Denoiser
 from cloudchamber.process.distill import Progressive, halvings
 from cloudchamber.process.objective import Objective
-from cloudchamber.recipes.build import build_model
-from cloudchamber.recipes.config import Preset, Process, Sampling, Training
+from cloudchamber.recipes.config import DIFFUSION_STAGES, Preset, Process, Sampling, Training
+from cloudchamber.recipes.families import family_of
 from cloudchamber.recipes.fit import FitOptions, fit
 from cloudchamber.recipes.store import CHECKPOINT, RUN_CARD, TrainedModel, load_model, load_run, read_card, write_card
 from cloudchamber.recipes.training import new_folder, phase_of, require_level, with_phase, write_maps
@@ -33,7 +33,7 @@ from cloudchamber.train.trainer import TrainingResult
 
 __all__ = ["STAGES", "Method", "distill"]
 
-STAGES = ("electron", "cloud")
+STAGES = DIFFUSION_STAGES["cascade"]
 Method = Literal["progressive", "shortcut", "mean-flow"]
 _AVERAGES: Mapping[str, Callable[[Denoiser], Objective]] = {"shortcut": Shortcut, "mean-flow": MeanFlow}
 
@@ -91,6 +91,8 @@ def distill(
     if method == "progressive" and calls > start:
         raise InputError(f"--calls {calls} is impossible: give at most --start, which is {start}.")
     teacher = load_model(model)
+    if teacher.card.preset.family != "cascade":
+        raise InputError(f"the model '{model}' cannot be distilled: only models of the family cascade can.")
     processes = [stage.process for stage in (teacher.card.preset.electron, teacher.card.preset.cloud)]
     if any(process.kind != "denoiser" for process in processes):
         raise InputError(f"the model '{model}' cannot be distilled: its stages are no plain denoisers.")
@@ -150,7 +152,7 @@ def _student_preset(preset: Preset, phase: _Phase) -> Preset:
 
 def _student(preset: Preset, teacher: TrainedModel, phase: _Phase) -> Cascade:
     """A model with the teacher's weights, to be trained on the teacher's flow."""
-    student = build_model(preset, teacher.representation)
+    student: Cascade = family_of(preset).build(preset, teacher.representation)
     student["species"].load_state_dict(teacher.model["species"].state_dict())
     for name in STAGES:
         stage, guide = student[name], teacher.model[name]

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from cloudchamber.errors import InputError
 from cloudchamber.evaluate import Evaluation, evaluate
-from cloudchamber.evaluate.acceptance import Acceptance
 from cloudchamber.evaluate.budget import FEWEST_EVENTS, Budget
 from cloudchamber.evaluate.displays import choose_displays
 from cloudchamber.evaluate.document import to_document
@@ -20,6 +19,7 @@ from cloudchamber.evaluate.progress import Progress, part, silent
 from cloudchamber.evaluate.report import report_page
 from cloudchamber.formats import files
 from cloudchamber.formats.atomic import atomic_path, explain_os_error
+from cloudchamber.physics.acceptance import Acceptance
 from cloudchamber.recipes.workers import Advance, Helpers, available_cores, behind
 
 __all__ = ["Report", "evaluate_files"]

@@ -27,6 +27,7 @@ from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.process.denoise import Denoiser
 from cloudchamber.process.step import Field
 from cloudchamber.recipes.store import TrainedModel, load_model
+from cloudchamber.represent.cloud import CloudRepresentation
 from cloudchamber.tensors.batch import Batch
 
 __all__ = ["export"]
@@ -72,6 +73,9 @@ def export(model: str, out: Path) -> list[Path]:
 
 
 def _networks(trained: TrainedModel) -> dict[str, _Network]:
+    representation = trained.representation
+    if not isinstance(representation, CloudRepresentation):
+        raise InputError("only models of the family cascade can be exported.")
     electron, species, cloud = (trained.model[name] for name in ("electron", "species", "cloud"))
     assert isinstance(electron, Diffusion)
     assert isinstance(species, MultisetModel)
@@ -80,11 +84,11 @@ def _networks(trained: TrainedModel) -> dict[str, _Network]:
         if stage.denoiser.calls != 1 or type(stage.denoiser) is not Denoiser:
             raise InputError("this model cannot be exported: its stages have no velocity of one network call.")
     rows, sets = {0: "batch"}, {0: "batch", 1: "particles"}
-    context = trained.representation.CONTEXT
+    context = representation.CONTEXT
     return {
         "electron": _Network(
             _Velocity(electron.denoiser),
-            {"x": torch.randn(_B, trained.representation.electron.SIZE), "t": torch.rand(_B)},
+            {"x": torch.randn(_B, representation.electron.SIZE), "t": torch.rand(_B)},
             {"x": rows, "t": rows},
             "velocity",
         ),
@@ -105,7 +109,7 @@ def _networks(trained: TrainedModel) -> dict[str, _Network]:
                 "t": torch.rand(_B),
                 "context": torch.randn(_B, context),
                 "mask": torch.arange(_N) < torch.tensor([[5], [3], [2]]),
-                "kinds": torch.randint(0, len(trained.representation.species), (_B, _N)),
+                "kinds": torch.randint(0, len(representation.species), (_B, _N)),
                 "mass_scores": torch.randn(_B, _N, 1),
             },
             {"x": sets, "t": rows, "context": rows, "mask": sets, "kinds": sets, "mass_scores": sets},

@@ -9,7 +9,7 @@ from cloudchamber.data.stream import ShardStream, validation_batches
 from cloudchamber.models.base import Trainable
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.recipes.config import Training
-from cloudchamber.represent.cloud import CloudRepresentation
+from cloudchamber.recipes.families import Representation
 from cloudchamber.train.config import TrainingConfig
 from cloudchamber.train.trainer import TrainingResult, train
 
@@ -59,7 +59,7 @@ class FitOptions:
 
 def fit(
     model: Cascade,
-    representation: CloudRepresentation,
+    representation: Representation,
     parts: Split,
     training: Training,
     options: FitOptions,

@@ -21,8 +21,9 @@ from cloudchamber import __version__
 from cloudchamber.errors import InputError
 from cloudchamber.events import Events, Level, RunInfo
 from cloudchamber.formats import files
-from cloudchamber.generate.pipeline import BLOCK, Block, Finisher, Pipeline, Solver, Tally
+from cloudchamber.generate.pipeline import BLOCK, Block, Finisher, Solver, Tally
 from cloudchamber.process.sampler import SAMPLERS
+from cloudchamber.recipes.families import Blocks, family_of
 from cloudchamber.recipes.store import TrainedModel, load_model
 from cloudchamber.recipes.workers import Advance, exit_on_sigterm
 
@@ -96,28 +97,31 @@ class Generator:
             blocks = [pipeline.block(number, seed, setting.history) for number in range(-(-n // BLOCK))]
         return Events.concatenate([block.events for block in blocks])[:n]
 
-    def pipeline(self, setting: GenerationSetting) -> Pipeline:
+    def pipeline(self, setting: GenerationSetting) -> Blocks:
         """The machinery that makes the blocks of a run.
 
         Args:
             setting: what to generate.
         """
-        sampling = self.trained.card.preset.sampling
-        finisher = None
-        if setting.decay and self.trained.card.preset.level is not Level.STABLE:
+        preset, finisher = self.trained.card.preset, None
+        if setting.decay and preset.level is not Level.STABLE:
             finisher = self._decayer()
-        return Pipeline(
+        return family_of(preset).pipeline(
             self.trained.representation,
             self.trained.model,
             self.run_info(setting),
             finisher,
-            solver=Solver(
-                setting.calls or sampling.calls,
-                setting.sampler or sampling.sampler,
-                setting.project,
-                self.precision(setting),
-            ),
+            solver=self._solver(setting),
             device=self.device,
+        )
+
+    def _solver(self, setting: GenerationSetting) -> Solver:
+        """How the stages are sampled; --calls overrides what the preset says of any stage."""
+        sampling = self.trained.card.preset.sampling
+        stage_calls = sampling.stage_calls if setting.calls is None else {}
+        sampler = setting.sampler or sampling.sampler
+        return Solver(
+            setting.calls or sampling.calls, sampler, setting.project, self.precision(setting), stage_calls
         )
 
     def run_info(self, setting: GenerationSetting) -> RunInfo:
@@ -126,24 +130,27 @@ class Generator:
         Args:
             setting: what to generate.
         """
-        card, sampling = self.trained.card, self.trained.card.preset.sampling
-        calls, sampler = setting.calls or sampling.calls, setting.sampler or sampling.sampler
+        card, solver = self.trained.card, self._solver(setting)
         flags = ("" if setting.decay else " --no-decay") + (" --history" if setting.history else "")
         flags += "" if setting.project else " --no-project"
-        precision = self.precision(setting)
-        flags += f" --precision {precision}"
-        command = f"cloudchamber generate --model {self.name} --seed {setting.seed} --calls {calls} --sampler {sampler}"
+        flags += f" --precision {solver.precision}"
+        command = f"cloudchamber generate --model {self.name} --seed {setting.seed}"
+        command += "" if solver.stage_calls else f" --calls {solver.calls}"
+        solved = (f"sampler {solver.sampler}", f"precision {solver.precision}")
+        calls = (f"calls {solver.calls}", *(f"calls of {stage} {n}" for stage, n in solver.stage_calls.items()))
+        acceptance = family_of(card.preset).acceptance
         return card.data.with_(
             generator="cloudchamber",
             generator_version=__version__,
-            settings=(f"model {card.preset.name}", f"calls {calls}", f"sampler {sampler}", f"precision {precision}"),
+            settings=(f"model {card.preset.name}", *calls, *solved),
             seed=setting.seed,
             provenance={
-                "command": command + flags,
+                "command": f"{command} --sampler {solver.sampler}{flags}",
                 "package": f"cloudchamber {__version__}",
                 "model": card.preset.name,
                 "model_sha256": self.trained.digest,
                 "trained_on": f"{card.data.generator} {card.data.generator_version}",
+                **({} if acceptance is None else {"acceptance": acceptance.description}),
             },
         )
 
@@ -254,7 +261,7 @@ def _blocks(
             pool.shutdown(cancel_futures=True)
 
 
-_worker: tuple[Pipeline, GenerationSetting] | None = None
+_worker: tuple[Blocks, GenerationSetting] | None = None
 
 
 def _start_worker(name: str, device: str, setting: GenerationSetting) -> None:

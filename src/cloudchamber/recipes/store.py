@@ -21,9 +21,8 @@ from cloudchamber.errors import InputError
 from cloudchamber.events import RunInfo
 from cloudchamber.formats.atomic import atomic_path
 from cloudchamber.models.cascade import Cascade
-from cloudchamber.recipes.build import build_model
 from cloudchamber.recipes.config import Preset
-from cloudchamber.represent.cloud import CloudRepresentation
+from cloudchamber.recipes.families import Representation, family_of
 
 __all__ = [
     "Card",
@@ -73,7 +72,7 @@ class TrainedModel:
     """
 
     card: Card
-    representation: CloudRepresentation
+    representation: Representation
     model: Cascade
     digest: str
 
@@ -88,7 +87,7 @@ def model_names() -> list[str]:
     return sorted(path.stem for path in pretrained_folder().glob("*.safetensors"))
 
 
-def save_model(path: Path, model: Cascade, representation: CloudRepresentation, card: Card) -> None:
+def save_model(path: Path, model: Cascade, representation: Representation, card: Card) -> None:
     """Write a model as `path` (`.safetensors`) and its card beside it (`.json`).
 
     Args:
@@ -164,8 +163,9 @@ def _assemble(card: Card, maps: dict[str, Tensor], weights: dict[str, Tensor], p
     if card.sha256 not in (None, digest):
         raise InputError(f"the weights in '{path}' are damaged, or not those of their card; copy both files again.")
     try:
-        representation = CloudRepresentation.from_state(maps)
-        model = build_model(card.preset, representation)
+        family = family_of(card.preset)
+        representation = family.restore(maps)
+        model = family.build(card.preset, representation)
         model.load_state_dict(weights)
     except (KeyError, RuntimeError, ValueError, IndexError) as error:
         raise InputError(

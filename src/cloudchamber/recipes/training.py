@@ -16,9 +16,9 @@ from cloudchamber.events import Events, RunInfo
 from cloudchamber.formats import parquet
 from cloudchamber.formats.atomic import atomic_path, explain_os_error
 from cloudchamber.models.cascade import Cascade
-from cloudchamber.recipes.build import build_model
 from cloudchamber.recipes.config import Preset, Training
 from cloudchamber.recipes.domain import domain_of
+from cloudchamber.recipes.families import Representation, family_of
 from cloudchamber.recipes.fit import FitOptions, fit
 from cloudchamber.recipes.store import (
     CHECKPOINT,
@@ -30,7 +30,6 @@ from cloudchamber.recipes.store import (
     read_tensors,
     write_card,
 )
-from cloudchamber.represent.cloud import CloudRepresentation
 from cloudchamber.train.trainer import TrainingResult
 
 __all__ = [
@@ -84,8 +83,9 @@ def train_preset(
     if not resume:
         _new_run(preset, parts, out, init)
     start = read_card(out / RUN_CARD)
-    representation = CloudRepresentation.from_state(read_tensors(out / RUN_MAPS))
-    model = build_model(start.preset, representation)
+    family = family_of(start.preset)
+    representation: Representation = family.restore(read_tensors(out / RUN_MAPS))
+    model = family.build(start.preset, representation)
     if init is not None:
         model.load_state_dict(load_model(init).model.state_dict())
     if only is not None:
@@ -196,11 +196,14 @@ def _new_run(preset: Preset, parts: Split, out: Path, init: str | None) -> None:
     new_folder(out)
     if init is not None:
         base = load_model(init)
-        card, representation = base.card.model_copy(update={"metrics": {}, "sha256": None}), base.representation
+        card = base.card.model_copy(update={"metrics": {}, "sha256": None})
+        write_maps(out, base.representation)
     else:
         events = Events.concatenate([shard.read() for shard in parts.train])
         held_out = [shard.read() for shard in parts.validation]  # may hold species that no other event has
-        representation = CloudRepresentation.fit(Events.concatenate([events, *held_out]))
+        family = family_of(preset)
+        write_maps(out, family.fit(preset, Events.concatenate([events, *held_out])))
+        kept = {} if family.acceptance is None else {"acceptance": family.acceptance.description}
         versions = {"cloudchamber": __version__, **{name: version(name) for name in ("torch", "numpy")}}
         card = Card(
             preset=preset,
@@ -208,10 +211,9 @@ def _new_run(preset: Preset, parts: Split, out: Path, init: str | None) -> None:
             events=len(events),
             fingerprint=fingerprint(parts.train),
             versions=versions,
-            domain=domain_of(events),
+            domain=kept | domain_of(events),
         )
     write_card(out / RUN_CARD, card)
-    write_maps(out, representation)
 
 
 def new_folder(out: Path) -> None:
@@ -231,7 +233,7 @@ def new_folder(out: Path) -> None:
         raise explain_os_error(error, out) from error
 
 
-def write_maps(out: Path, representation: CloudRepresentation) -> None:
+def write_maps(out: Path, representation: Representation) -> None:
     """Write the fitted maps of a run into its folder.
 
     Args:

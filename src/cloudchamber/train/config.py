@@ -6,9 +6,10 @@ from typing import Literal
 
 from cloudchamber.errors import InputError
 
-__all__ = ["Precision", "TrainingConfig"]
+__all__ = ["ClippedBy", "Precision", "TrainingConfig"]
 
 Precision = Literal["float32", "bfloat16"]
+ClippedBy = Literal["part", "parameter"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,7 @@ class TrainingConfig:
             nearer; a run with `time` depends on the speed of the machine.
         ema_decay: of the averaged weights.
         clip_norm: largest gradient norm of each part of the model; None for no clipping.
+        clip_by: clip each `part` of the model or each `parameter` by its own norm.
         precision: of matrix products; `auto` measures which is faster.
         validation_steps: validate every so many steps, and at the end.
         checkpoint_minutes: write `last.pt` so often, and at the end.
@@ -48,6 +50,7 @@ class TrainingConfig:
     schedule: Literal["steps", "time"] = "steps"
     ema_decay: float = 0.999
     clip_norm: float | None = 1.0
+    clip_by: ClippedBy = "part"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     validation_steps: int = 1000
     checkpoint_minutes: float = 5.0
@@ -107,6 +110,7 @@ class TrainingConfig:
 
 _CHOICES = {
     "optimizer": ("adamw", "lion"),
+    "clip_by": ("part", "parameter"),
     "schedule": ("steps", "time"),
     "precision": ("auto", "float32", "bfloat16"),
 }

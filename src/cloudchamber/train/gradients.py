@@ -1,13 +1,15 @@
 """Gradients in one piece of memory, so that processes can add theirs in one message.
 
-Every parameter's gradient is a view of a flat tensor. Parts of a model are clipped separately: g <- g
-min(1, c / |g|).
+Every parameter's gradient is a view of a flat tensor. Parts of a model are clipped separately, or every parameter is:
+g <- g min(1, c / |g|).
 """
 
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+
+from cloudchamber.train.config import ClippedBy
 
 __all__ = ["Gradients"]
 
@@ -39,14 +41,20 @@ class Gradients:
         for flat in self._flat:
             over_processes(flat)
 
-    def clip(self, norm: float | None) -> dict[str, Tensor]:
-        """Clip each part and return the norms before.
+    def clip(self, norm: float | None, each: ClippedBy = "part") -> dict[str, Tensor]:
+        """Clip and return the norms of all parts before.
 
         Args:
             norm: the largest allowed; None for no clipping.
+            each: what is clipped by a norm of its own.
         """
         limit = float("inf") if norm is None else norm
-        return {name: nn.utils.clip_grad_norm_(part, limit) for name, part in self._parts.items()}
+        by_part = limit if each == "part" else float("inf")
+        norms = {name: nn.utils.clip_grad_norm_(part, by_part) for name, part in self._parts.items()}
+        if each == "parameter":
+            for parameter in (p for part in self._parts.values() for p in part):
+                nn.utils.clip_grad_norm_(parameter, limit)
+        return norms
 
 
 def _flatten(parameters: Sequence[nn.Parameter]) -> Tensor:

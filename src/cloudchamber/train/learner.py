@@ -4,7 +4,7 @@ For events b of the batch of all processes, with weights w_b, the loss is
 
     L = sum_b (w_b / sum_c w_c) sum_k l_k(b),
 
-and its gradient, clipped by parts, moves the weights. The random numbers of step n are those of the stream
+and its gradient, clipped, moves the weights. The random numbers of step n are those of the stream
 (seed, n), drawn for the whole batch. So neither an interruption nor the number of processes changes a step.
 """
 
@@ -76,7 +76,7 @@ class Learner(Generic[R]):
             self.precision = self._measure_precision(rows)
         losses = self._backward(rows, self.precision)
         self._gradients.add(self._team.add)
-        report = self._report(losses, self._gradients.clip(self._config.clip_norm))
+        report = self._report(losses, self._gradients.clip(self._config.clip_norm, self._config.clip_by))
         for group in self._optimizer.param_groups:
             group["lr"] = self._config.rate(self.step, elapsed)
         self._optimizer.step()

@@ -11,7 +11,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudchamber.evaluate.acceptance import Acceptance, accepted
 from cloudchamber.evaluate.budget import Budget
 from cloudchamber.evaluate.derived import Derived
 from cloudchamber.evaluate.evaluation import Evaluation, comparable_beams
@@ -22,6 +21,7 @@ from cloudchamber.evaluate.pixelate import PIXELS, pixelate
 from cloudchamber.evaluate.sample import Column, Sample
 from cloudchamber.evaluate.species import Feature, Species
 from cloudchamber.events import Events, RunInfo
+from cloudchamber.physics.acceptance import Acceptance, accepted
 
 __all__ = ["Columns", "Comparison"]
 

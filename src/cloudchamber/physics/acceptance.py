@@ -13,7 +13,10 @@ import numpy as np
 from cloudchamber.errors import InputError
 from cloudchamber.events import Events
 
-__all__ = ["ACCEPTANCES", "Acceptance", "accepted"]
+__all__ = ["ACCEPTANCES", "PUBLISHED_SPECIES", "Acceptance", "accepted"]
+
+PUBLISHED_SPECIES = ((2212,), (2112,), (321,), (211,), (12, 14, 16), (13,), (11,), (22,), (130,))
+"""What arXiv:2410.22421 and its public code tell apart: PDG numbers without sign; neutrinos are one species."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Acceptance:
 ACCEPTANCES = {
     "paper": Acceptance(
         "paper", "|eta| < 5; p, n, K+-, pi+-, neutrinos, mu, e, gamma and K0L; the scattered electron kept",
-        (2212, 2112, 321, 211, 12, 14, 16, 13, 11, 22, 130), 5.0,
+        tuple(code for codes in PUBLISHED_SPECIES for code in codes), 5.0,
     ),
 }  # fmt: skip
 

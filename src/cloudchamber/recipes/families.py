@@ -1,0 +1,118 @@
+"""What kinds of models there are: how each represents events, is built and generates.
+
+A preset names its family. Everything else that trains, stores or samples a model asks for the family's parts here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from torch import Tensor
+
+from cloudchamber.events import Events, RunInfo
+from cloudchamber.generate.pipeline import Block, Finisher, Pipeline, Solver
+from cloudchamber.generate.published import PublishedPipeline
+from cloudchamber.models.cascade import Cascade
+from cloudchamber.physics.acceptance import Acceptance
+from cloudchamber.recipes.build import build_model, build_omnilearn
+from cloudchamber.recipes.config import Preset
+from cloudchamber.represent.cloud import CloudRepresentation
+from cloudchamber.represent.published import ACCEPTANCE, AZIMUTHS, PublishedRepresentation
+from cloudchamber.tensors.batch import Bundle
+
+__all__ = ["FAMILIES", "Blocks", "Family", "Representation", "family_of"]
+
+
+class Representation(Protocol):
+    """Events as tensors, fitted to a sample."""
+
+    def encode(self, events: Events) -> Bundle:
+        """What a model is trained on."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """All fitted tensors, by name."""
+        ...
+
+
+class Blocks(Protocol):
+    """Makes events in blocks of 256 event numbers."""
+
+    def block(self, number: int, seed: int, history: bool = False) -> Block:
+        """All events of a block."""
+        ...
+
+
+class _MakeBlocks(Protocol):
+    """From the parts of a model to what makes its blocks."""
+
+    def __call__(
+        self,
+        representation: Any,  # noqa: ANN401
+        model: Cascade,
+        run: RunInfo,
+        finisher: Finisher | None,
+        *,
+        solver: Solver,
+        device: str,
+    ) -> Blocks:
+        """Blocks with these metadata; the finisher decays what the model leaves undecayed."""
+        ...
+
+
+R = TypeVar("R", bound=Representation)
+
+
+@dataclass(frozen=True)
+class Family(Generic[R]):
+    """One kind of model.
+
+    Attributes:
+        fit: the representation of a preset, fitted to events.
+        restore: the representation from its state.
+        build: an untrained model for a fitted representation.
+        pipeline: what makes blocks of events.
+        acceptance: which particles its events hold; None for all.
+    """
+
+    fit: Callable[[Preset, Events], R]
+    restore: Callable[[dict[str, Tensor]], R]
+    build: Callable[[Preset, R], Cascade]
+    pipeline: _MakeBlocks
+    acceptance: Acceptance | None = None
+
+
+def _published_pipeline(
+    representation: PublishedRepresentation,
+    model: Cascade,
+    run: RunInfo,
+    finisher: Finisher | None,
+    *,
+    solver: Solver,
+    device: str,
+) -> PublishedPipeline:
+    assert finisher is None  # its level is stable
+    return PublishedPipeline(representation, model, run, solver=solver, device=device)
+
+
+FAMILIES: Mapping[str, Family[Any]] = {
+    "cascade": Family(
+        lambda _, events: CloudRepresentation.fit(events), CloudRepresentation.from_state, build_model, Pipeline
+    ),
+    "omnilearn": Family(
+        lambda preset, events: PublishedRepresentation.fit(events, AZIMUTHS[preset.particles.azimuth]),
+        PublishedRepresentation.from_state,
+        build_omnilearn,
+        _published_pipeline,
+        ACCEPTANCE,
+    ),
+}
+
+
+def family_of(preset: Preset) -> Family[Any]:
+    """The family that a preset names.
+
+    Args:
+        preset: of a model.
+    """
+    return FAMILIES[preset.family]
