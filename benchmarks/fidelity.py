@@ -1,0 +1,174 @@
+r"""Fidelity against network calls, seconds and FLOPs, for models that are judged in the same way.
+
+    cloudchamber train omnilearn --data stable --out runs/omnilearn --max-time 60m
+    cloudchamber train omnilearn-masked --data stable --out runs/omnilearn-masked --max-time 60m
+    cloudchamber train ep-dis-10x275 --data primary --out runs/ours --max-time 60m
+    python benchmarks/fidelity.py runs/ours:8 runs/ours:16 runs/omnilearn:64 runs/omnilearn-masked:64 \
+        --reference reference --events 10000 --out fidelity
+
+Every entry is a model and the network calls of each of its diffusion stages. All are judged by `evaluate` on the
+particles of arXiv:2410.22421 (|eta| < 5) against the same reference; what has been made before is not made again.
+FLOPs are those of the matrix products, counted by torch at 2 and at 4 calls and extended, as they are linear in the
+calls; seconds are those of the whole command on the processes that were given, files and decays included.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from torch.utils.flop_counter import FlopCounterMode
+
+from cloudchamber.evaluate.document import MetricsDocument
+from cloudchamber.generate.pipeline import BLOCK
+from cloudchamber.recipes.config import DIFFUSION_STAGES
+from cloudchamber.recipes.evaluation import evaluate_files
+from cloudchamber.recipes.generation import GenerationSetting, Generator, generate_file, load
+
+TESTS = ("AUC, observables", "AUC, particle cloud", "FPD", "KPD", "sliced W1", "coverage", "MMD", "COV")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an event costs.
+
+    Attributes:
+        calls: network calls of the diffusion stages together.
+        gflop: of the matrix products of all stages.
+        milliseconds: wall-clock time.
+        events: how many were made.
+    """
+
+    calls: int
+    gflop: float
+    milliseconds: float
+    events: int
+
+
+def gflop(generator: Generator, calls: int) -> float:
+    """FLOPs of one event in units of 10^9.
+
+    Args:
+        generator: a model.
+        calls: of each diffusion stage.
+    """
+    counted = []
+    for few in (2, 4):
+        pipeline = generator.pipeline(GenerationSetting(calls=few, decay=False))
+        with FlopCounterMode(display=False) as counter:
+            pipeline.block(0, 1)
+        counted.append(counter.get_total_flops())
+    return float(counted[0] + (calls - 2) * (counted[1] - counted[0]) / 2) / BLOCK / 1e9
+
+
+def judged(entry: str, chosen: argparse.Namespace) -> tuple[Cost, MetricsDocument]:
+    """The cost of an entry and what `evaluate` says of its events; made where it has not been.
+
+    Args:
+        entry: MODEL:CALLS.
+        chosen: the options of the command.
+    """
+    model, calls = entry.rsplit(":", 1)
+    place = chosen.out / f"{Path(model).name}-{calls}"
+    place.mkdir(parents=True, exist_ok=True)
+    cost, events = place / "cost.json", place / "events.parquet"
+    if not cost.exists():
+        generator = load(model)
+        stages = DIFFUSION_STAGES[generator.trained.card.preset.family]
+        start = time.perf_counter()
+        generate_file(generator, events, events=chosen.events, setting=GenerationSetting(seed=1, calls=int(calls)),
+                      workers=chosen.workers)  # fmt: skip
+        spent = 1e3 * (time.perf_counter() - start) / chosen.events
+        found = Cost(len(stages) * int(calls), gflop(generator, int(calls)), spent, chosen.events)
+        cost.write_text(json.dumps(asdict(found)))
+    if not (place / "report" / "metrics.json").exists():
+        evaluate_files(events, chosen.reference, place / "report", budget=chosen.budget, accept="paper")
+    document = MetricsDocument.model_validate_json((place / "report" / "metrics.json").read_bytes())
+    return Cost(**json.loads(cost.read_text())), document
+
+
+def row(cost: Cost, document: MetricsDocument) -> dict[str, str]:
+    """All numbers of a model, as text with their floors.
+
+    Args:
+        cost: of an event.
+        document: what `evaluate` says.
+    """
+    numbers = {
+        "diffusion calls": f"{cost.calls}",
+        "GFLOP / event": f"{cost.gflop:.3g}",
+        "ms / event": f"{cost.milliseconds:.3g}",
+        "events": f"{document.settings.n:,}",
+    }
+    for metric in document.metrics:
+        if metric.name in TESTS:
+            floor = "" if metric.floor is None else f" ({metric.floor:.3g})"
+            numbers[metric.name] = f"{metric.value:.4g} ± {metric.error:.1g}{floor}"
+    ratios = [m.score.ratio for m in document.particles if m.score is not None and m.score.ratio is not None]
+    numbers["W1 / floor, median"] = f"{np.median(ratios):.2f}"
+    numbers["W1 / floor, worst"] = f"{max(ratios):.1f}"
+    worst = max(document.multiplicities, key=lambda m: abs(m.candidate - m.reference) / m.candidate_error)
+    difference, error = 100 * (worst.candidate / worst.reference - 1), 100 * worst.candidate_error / worst.reference
+    numbers["least likely multiplicity"] = f"{worst.species} {difference:+.1f} ± {error:.1f} %"
+    return numbers
+
+
+def draw(entries: Sequence[str], found: Sequence[tuple[Cost, MetricsDocument]], path: Path) -> None:
+    """Tests against calls and against milliseconds per event.
+
+    Args:
+        entries: MODEL:CALLS.
+        found: cost and metrics of each.
+        path: the picture.
+    """
+    measured = {m.name for _, document in found for m in document.metrics}
+    shown = [name for name in ("AUC, observables", "AUC, particle cloud", "FPD", "sliced W1") if name in measured]
+    figure, axes = plt.subplots(2, len(shown), figsize=(4 * len(shown), 7), sharey="col", layout="constrained")
+    for column, name in enumerate(shown):
+        for model in dict.fromkeys(entry.rsplit(":", 1)[0] for entry in entries):
+            points = [(cost, m) for entry, (cost, document) in zip(entries, found, strict=True)
+                      for m in document.metrics if m.name == name and entry.rsplit(":", 1)[0] == model]  # fmt: skip
+            for line, attribute in enumerate(("calls", "milliseconds")):
+                x = [getattr(cost, attribute) for cost, _ in points]
+                axes[line, column].errorbar(x, [m.value for _, m in points], [m.error for _, m in points], marker="o",
+                                            capsize=2, label=Path(model).name)  # fmt: skip
+        floors = [m.floor for _, document in found for m in document.metrics if m.name == name and m.floor is not None]
+        for line in (0, 1):
+            if floors:
+                axes[line, column].axhline(np.mean(floors), color="grey", linestyle=":", label="truth against truth")
+            axes[line, column].set(xscale="log", title=name)
+    for line, label in enumerate(("network calls of the diffusion stages", "milliseconds per event")):
+        for axis in axes[line]:
+            axis.set_xlabel(label)
+    axes[0, 0].legend()
+    figure.savefig(path, dpi=150)
+
+
+def main() -> None:
+    """Generate, evaluate, print, draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("entries", nargs="+", metavar="MODEL:CALLS")
+    parser.add_argument("--reference", type=Path, required=True)
+    parser.add_argument("--events", type=int, default=10_000)
+    parser.add_argument("--budget", default="standard")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("fidelity"))
+    chosen = parser.parse_args()
+    found = [judged(entry, chosen) for entry in chosen.entries]
+    rows = [row(*one) for one in found]
+    table = Table("", *chosen.entries, title=f"particles of arXiv:2410.22421, reference {chosen.reference.name}; "
+                  "in brackets truth against truth")  # fmt: skip
+    for name in rows[0]:
+        table.add_row(name, *(numbers.get(name, "") for numbers in rows))
+    Console(width=40 + 30 * len(rows)).print(table)
+    draw(chosen.entries, found, chosen.out / "fidelity.png")
+
+
+if __name__ == "__main__":
+    main()
