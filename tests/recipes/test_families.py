@@ -92,11 +92,12 @@ def test_the_networks_are_those_of_the_preset(generator: Generator) -> None:
     assert (net.padding, net.body.points, representation.features) == ((None, 3, 14) if hides else (49, 2, 13))
 
 
+@pytest.mark.parametrize("tiny_omnilearn", ["seen"], indirect=True)  # worker processes take seconds to start
 def test_files_are_the_same_for_any_workers_and_batch_size(run: Path, tmp_path: Path) -> None:
     files_made = set()
     for workers, size in ((1, 64), (2, 1024)):
         out = tmp_path / f"{workers}.parquet"
-        assert command("generate", "--model", run, "--events", 520, "--calls", 2, "--seed", 7, "--out", out,
+        assert command("generate", "--model", run, "--events", 300, "--calls", 2, "--seed", 7, "--out", out,
                        "--workers", workers, "--batch-size", size) == 0  # fmt: skip
         files_made.add(hashlib.sha256(out.read_bytes()).hexdigest())
     assert len(files_made) == 1
