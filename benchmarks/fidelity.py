@@ -21,6 +21,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import LogLocator, NullFormatter
 from rich.console import Console
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
@@ -113,7 +114,8 @@ def row(cost: Cost, document: MetricsDocument) -> dict[str, str]:
     ratios = [m.score.ratio for m in document.particles if m.score is not None and m.score.ratio is not None]
     numbers["W1 / floor, median"] = f"{np.median(ratios):.2f}"
     numbers["W1 / floor, worst"] = f"{max(ratios):.1f}"
-    worst = max(document.multiplicities, key=lambda m: abs(m.candidate - m.reference) / m.candidate_error)
+    common = [m for m in document.multiplicities if m.candidate_error and m.reference]
+    worst = max(common, key=lambda m: abs(m.candidate - m.reference) / m.candidate_error)
     difference, error = 100 * (worst.candidate / worst.reference - 1), 100 * worst.candidate_error / worst.reference
     numbers["least likely multiplicity"] = f"{worst.species} {difference:+.1f} ± {error:.1f} %"
     return numbers
@@ -146,6 +148,9 @@ def draw(entries: Sequence[str], found: Sequence[tuple[Cost, MetricsDocument]], 
     for line, label in enumerate(("network calls of the diffusion stages", "milliseconds per event")):
         for axis in axes[line]:
             axis.set_xlabel(label)
+            axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.xaxis.set_major_formatter("{x:g}")
+            axis.xaxis.set_minor_formatter(NullFormatter())
     axes[0, 0].legend()
     figure.savefig(path, dpi=150)
 
