@@ -91,11 +91,18 @@ class Preset(_Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     description: str
     level: Level
+    fold_decays: bool = Field(default=False, description="of narrow particles, before learning")
     electron: ElectronStage = ElectronStage()
     species: SpeciesStage = SpeciesStage()
     cloud: CloudStage = CloudStage()
     training: Training = Training()
     sampling: Sampling = Sampling()
+
+    @model_validator(mode="after")
+    def _folds_what_has_decayed(self) -> "Preset":
+        if self.fold_decays and self.level is not Level.STABLE:
+            raise ValueError("fold_decays needs level stable, where the decays are done")
+        return self
 
 
 def preset_names() -> list[str]:

@@ -200,7 +200,8 @@ def _new_run(preset: Preset, parts: Split, out: Path, init: str | None) -> None:
     else:
         events = Events.concatenate([shard.read() for shard in parts.train])
         held_out = [shard.read() for shard in parts.validation]  # may hold species that no other event has
-        representation = CloudRepresentation.fit(Events.concatenate([events, *held_out]))
+        sample = Events.concatenate([events, *held_out])
+        representation = CloudRepresentation.fit(sample, fold_decays=preset.fold_decays)
         versions = {"cloudchamber": __version__, **{name: version(name) for name in ("torch", "numpy")}}
         card = Card(
             preset=preset,
