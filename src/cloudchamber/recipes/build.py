@@ -13,6 +13,7 @@ from cloudchamber.physics.pdg import quantum_table
 from cloudchamber.recipes.config import Preset, Process
 from cloudchamber.recipes.process import make_denoiser, make_objective, net_outputs, net_times
 from cloudchamber.represent.cloud import CloudRepresentation
+from cloudchamber.represent.pair_kinematics import PairKinematics
 
 __all__ = ["build_model", "conserved_columns"]
 
@@ -62,6 +63,7 @@ def build_model(preset: Preset, representation: CloudRepresentation) -> Cascade:
         expansion=cloud.expansion,
         outputs=net_outputs(cloud.process, features),
         times=net_times(cloud.process),
+        pairs=PairKinematics(representation) if cloud.pairs else None,
     )
     return Cascade(
         {

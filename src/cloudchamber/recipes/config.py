@@ -61,6 +61,7 @@ class CloudStage(_Section):
     depth: int = Field(default=5, ge=1, le=64)
     heads: int = Field(default=4, ge=1, le=64)
     expansion: int = Field(default=4, ge=1, le=16)
+    pairs: bool = Field(default=False, description="tell the attention of the masses of pairs")
     process: Process = Process()
 
 

@@ -12,6 +12,7 @@ and a log-determinant. Where the representation folds decays (`represent.fold`),
 event, and so are densities.
 """
 
+import math
 from typing import NamedTuple
 
 import awkward as ak
@@ -36,6 +37,8 @@ Array = NDArray[np.float64]
 
 _W0 = 0.4
 """GeV; a pion's transverse mass, where the rapidity plateau ends."""
+_LN_W = 3.5
+"""Subtracted from ln W in the context."""
 _MAP_EVENTS = 300_000
 
 
@@ -190,8 +193,17 @@ class CloudRepresentation:
         """
         zero = np.zeros(len(electron_scores))
         W2 = dis_variables(self.electron.decode(electron_scores, zero), self.beams).W2
-        log_w = torch.from_numpy(np.log(np.maximum(W2, 1.0)) / 2 - 3.5).float()
+        log_w = torch.from_numpy(np.log(np.maximum(W2, 1.0)) / 2 - _LN_W).float()
         return torch.cat([electron_scores, log_w[:, None], torch.log(counts[:, None].float() / 10)], dim=1)
+
+    @staticmethod
+    def plateau(context: Tensor) -> Tensor:
+        """The scale ln(W / W0) of rapidities, shape (B,), read off a context.
+
+        Args:
+            context: see `context`, shape (B, 4).
+        """
+        return context[:, 2] + (_LN_W - math.log(_W0))
 
     def decode(
         self, cloud: Tensor, tokens: Tensor, masses: Tensor, mask: Tensor, scattered: Array
