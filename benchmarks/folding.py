@@ -95,7 +95,7 @@ def stored(events: Events, kind: type) -> Events:
 def _share(part: int, whole: int) -> str:
     """A share in per cent with the error of one that is estimated from (part + 1) of (whole + 2)."""
     p = (part + 1) / (whole + 2)
-    return f"{100 * part / max(whole, 1):.3f} +- {100 * np.sqrt(p * (1 - p) / (whole + 3)):.3f}"
+    return f"{100 * part / max(whole, 1):.4f} +- {100 * np.sqrt(p * (1 - p) / (whole + 3)):.4f}"
 
 
 def compare(table: Table, precision: str, truth: Parents, made: Parents) -> None:
@@ -118,15 +118,15 @@ def main(events: Annotated[int, typer.Option(help="Events to decay and to fold."
     for kind in (np.float32, np.float64):
         sample = stored(history, kind)
         folding = Folding.fit(sample)
-        start = time.perf_counter()
+        start = time.process_time()
         folded = folding.fold(sample)
-        middle = time.perf_counter()
+        middle = time.process_time()
         folding.unfold(folded, EventRng(1, range(len(folded))))
-        rates.append((kind.__name__, len(sample) / (middle - start), len(sample) / (time.perf_counter() - middle)))
+        rates.append((kind.__name__, len(sample) / (middle - start), len(sample) / (time.process_time() - middle)))
         compare(table, kind.__name__, truth, folded_parents(folded))
     Console(width=120).print(table)
     for precision, fold, unfold in rates:
-        print(f"{precision}: {fold:,.0f} events/s folded, {unfold:,.0f} unfolded, in one process")
+        print(f"{precision}: {fold:,.0f} events folded and {unfold:,.0f} unfolded per second of CPU time")
 
 
 if __name__ == "__main__":

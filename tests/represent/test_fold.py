@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
+from cloudchamber.errors import InputError
 from cloudchamber.events import Beams, Events, Level
 from cloudchamber.physics.pdg import quantum_table
 from cloudchamber.represent.cloud import CloudRepresentation
@@ -158,6 +159,8 @@ def test_smeared_photons_are_left_alone(stable: Events) -> None:
     smeared = Events.from_flat(stable.counts, columns, run=stable.run)
     assert Folding.fit(smeared).masses == {}
     np.testing.assert_array_equal(Folding.fit(smeared).fold(smeared).counts, stable.counts)
+    with pytest.raises(InputError, match="nothing to fold"):
+        CloudRepresentation.fit(smeared, fold_decays=True)
 
 
 def test_unfolding_knows_only_its_own_event(folded: Events, unfolded: Events, folding: Folding) -> None:

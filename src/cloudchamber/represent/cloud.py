@@ -93,12 +93,12 @@ class CloudRepresentation:
             fold_decays: fold the decays of narrow particles, see `represent.fold`.
 
         Raises:
-            InputError: if the sample's metadata lacks the beams.
+            InputError: if the sample's metadata lacks the beams, or it has nothing to fold.
         """
         beams = events.run.beams
         if beams is None:
             raise InputError("the events do not say their beams; simulate them with 'cloudchamber simulate dis'.")
-        folding = Folding.fit(events) if fold_decays else None
+        folding = _folding(events) if fold_decays else None
         events = folding.fold(events) if folding else events
         hadronic = events.hadronic
         pdg_ids = ak.to_numpy(ak.flatten(hadronic.pdg_id))
@@ -313,6 +313,17 @@ def to_lab(momentum: Array, event: NDArray[np.int64], scattered: Array, beams: B
         beams: energies in GeV.
     """
     return from_frame(momentum, hadronic_tetrad(scattered, beams)[event])
+
+
+def _folding(events: Events) -> Folding:
+    """The folding of a sample that has something to fold."""
+    folding = Folding.fit(events)
+    if not folding.masses:
+        raise InputError(
+            "no two photons in the events have exactly the mass of a pi0, so there is nothing to fold; for measured or "
+            "smeared momenta, set fold_decays to false."
+        )
+    return folding
 
 
 def _hadrons(events: Events, species: SpeciesTable, beams: Beams) -> tuple[_Hadrons, Array]:
