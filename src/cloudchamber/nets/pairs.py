@@ -5,8 +5,9 @@ invariant mass. The bias is
 
     b_ij = V silu(U f_ij + a_i + c_j),        a, c linear in the inputs of the elements and the condition,
 
-so that what a feature means may depend on the kinds of both elements and on the noise. V starts at zero. It is worked
-out once for all blocks: with hidden size 16 it costs a few per cent of the network.
+so that what a feature means may depend on the kinds of both elements and on the noise. V starts at zero. The hidden
+layer is shared by all blocks: for sets of about 15 elements, width 96 and 4 blocks, a training step on the CPU takes an
+eighth longer with a hidden size of 16.
 """
 
 from typing import Protocol
