@@ -9,11 +9,12 @@ import pytest
 from numpy.typing import NDArray
 from toy_cascade import SpeciesOfSample, rows_equal, toy_cascade
 
-from cloudchamber.events import Beams, Events
+from cloudchamber.events import Beams, Events, Level
 from cloudchamber.generate.pipeline import BLOCK, Finisher, Pipeline, Solver, Tally
 from cloudchamber.physics.conservation import residuals
 from cloudchamber.represent.cloud import CloudRepresentation
 from cloudchamber.simulate.decay import Decayer
+from cloudchamber.simulate.pythia import DISSetting, simulate_shard
 
 BEAMS = Beams(electron=10, hadron=275)
 Make = Callable[..., Pipeline]
@@ -134,3 +135,32 @@ def test_tallies_add() -> None:
     assert total == Tally(events=15, species_draws=30, decay_redraws=2, rescaled=3)
     assert total.acceptance == 0.5
     assert Tally().acceptance == 1
+
+
+@pytest.fixture(scope="module")
+def folded() -> Pipeline:
+    """A pipeline whose model knows folded events."""
+    setting = DISSetting(Beams.parse("10x275"), 25.0, level=Level.STABLE)
+    sample = simulate_shard(setting, 1_000, seed=32, shard=0)
+    representation = CloudRepresentation.fit(sample, fold_decays=True)
+    cascade = toy_cascade(representation, representation.fold(sample))
+    return Pipeline(representation, cascade, sample.run, None, solver=Solver(calls=2))
+
+
+def test_folded_decays_are_done_and_exact(folded: Pipeline) -> None:
+    """All photon pairs are there again, with the parents' masses, and every law holds."""
+    events = folded.block(1, seed=5).events
+    found = residuals(events, BEAMS)
+    assert np.abs(found.momentum).max() < 1e-9 * 285
+    for numbers in (found.charge3, found.baryon, found.leptons):
+        assert not numbers.any()
+    assert not np.isin(events.flat("pdg_id"), [111, 221, 3212, -3212]).any()
+    again = folded.representation.fold(events)
+    assert 3 < (again.flat("pdg_id") == 111).sum() / BLOCK < 6
+    assert ((events.flat("pdg_id") == 22).sum() - (again.flat("pdg_id") == 22).sum()) / BLOCK > 6
+
+
+def test_unfolding_is_a_function_of_seed_and_block(folded: Pipeline) -> None:
+    one, same, other = (folded.block(2, seed=seed).events for seed in (5, 5, 6))
+    assert one.particles.to_list() == same.particles.to_list()
+    assert one.flat("px")[:20].tolist() != other.flat("px")[:20].tolist()

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cloudchamber.events import Events
+from cloudchamber.events import Events, Level
 from cloudchamber.models.autoregressive import MultisetModel, Sequences
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.models.diffusion import Diffusion
@@ -22,14 +22,17 @@ from cloudchamber.tensors.rng import Rng
 
 PRIMARY_COLUMNS = (2, 3, 4, 5, 6, 7, 8, 9)
 """Lepton numbers and net flavours, as in `physics.pdg.quantum_table`."""
+STABLE_COLUMNS = (0, 1, 2, 3, 4)
+"""Charge, baryon and lepton numbers."""
 
 
 class SpeciesOfSample(MultisetModel):
     """Draws the species of simulated events; at its first call the lists of the rows in `spoilt` have no end."""
 
     def __init__(self, representation: CloudRepresentation, sample: Events, spoilt: tuple[int, ...] = ()) -> None:
-        charges = torch.from_numpy(representation.species.charges(PRIMARY_COLUMNS))
-        total = torch.from_numpy(quantum_table([2212])[0, list(PRIMARY_COLUMNS)])
+        columns = STABLE_COLUMNS if sample.run.level is Level.STABLE else PRIMARY_COLUMNS
+        charges = torch.from_numpy(representation.species.charges(columns))
+        total = torch.from_numpy(quantum_table([2212])[0, list(columns)])
         super().__init__(charges, total, context=3, width=8, depth=1)
         index = representation.species.index(ak.to_numpy(ak.flatten(sample.hadronic.pdg_id)))
         counts = torch.from_numpy(sample.counts - 1)

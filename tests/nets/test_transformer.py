@@ -26,9 +26,22 @@ def a_batch() -> Batch:
     )  # fmt: skip
 
 
-@pytest.fixture
-def net(awake: Wake) -> nn.Module:
-    return awake(SetTransformer(F, tokens=5, context=4, token_context=1, width=16, depth=2, heads=4))
+class Distances(nn.Module):
+    """Describes pairs by how far apart their values are, and by their kinds."""
+
+    size = 2
+
+    def forward(self, x: Tensor, given: Batch) -> Tensor:
+        assert given.tokens is not None
+        apart = (x[:, :, None] - x[:, None]).square().sum(-1)
+        kinds = given.tokens[:, :, None] * given.tokens[:, None]
+        return torch.stack([torch.log1p(apart), kinds.to(x.dtype)], dim=-1)
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "pairs"])
+def net(awake: Wake, request: pytest.FixtureRequest) -> nn.Module:
+    pairs = Distances() if request.param else None
+    return awake(SetTransformer(F, tokens=5, context=4, token_context=1, width=16, depth=2, heads=4, pairs=pairs))
 
 
 T = torch.tensor([0.1, 0.5, 0.9]).double()
@@ -142,9 +155,10 @@ def test_a_step_sees_those_before_it_and_no_other(causal: SequenceTransformer, s
     assert (difference[:, step] > 0).all()
 
 
-def test_a_second_time_has_no_effect_at_first(net: nn.Module) -> None:
+def test_a_second_time_has_no_effect_at_first(net: SetTransformer) -> None:
     sizes = {"tokens": 5, "context": 4, "token_context": 1, "width": 16, "depth": 2, "heads": 4}
-    grown, batch = SetTransformer(F, **sizes, times=2).double(), a_batch()
+    pairs = None if net.pairs is None else net.pairs.description
+    grown, batch = SetTransformer(F, **sizes, times=2, pairs=pairs).double(), a_batch()
     grown.adopt(net.state_dict())
     for second in (torch.zeros_like(T), torch.rand(B).double()):
         times = torch.stack([T, second], -1)

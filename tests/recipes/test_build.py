@@ -50,3 +50,15 @@ def test_the_cascade_fits_the_representation(tiny_toml: Path, tiny_events: Event
     kinds, mask = rows["species"].x[..., 0], rows["species"].mask
     carried = (species.charges[kinds] * mask[..., None]).sum(1)
     assert (carried == species.total).all()
+
+
+def test_pairs_reach_the_network_of_the_cloud(tiny_toml: Path, tiny_events: Events) -> None:
+    representation, preset = CloudRepresentation.fit(tiny_events), load_preset(str(tiny_toml))
+    told = preset.model_copy(update={"cloud": preset.cloud.model_copy(update={"pairs": True})})
+    plain, model = build_model(preset, representation), build_model(told, representation)
+    more = set(model.state_dict()) - set(plain.state_dict())
+    assert more
+    assert all(".pairs." in name for name in more)
+    rows = representation.encode(tiny_events[:20])
+    model.losses(rows, RowRng((1,), 20))["cloud.denoising"].mean().backward()
+    assert model["cloud"].denoiser.net.outputs.weight.grad.any()

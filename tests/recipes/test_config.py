@@ -14,6 +14,7 @@ def test_the_promised_presets_ship() -> None:
     assert {"ep-dis-10x275", "ep-dis-10x275-stable"} <= set(preset_names())
     assert load_preset("ep-dis-10x275").level is Level.PRIMARY
     assert load_preset("ep-dis-10x275-stable").level is Level.STABLE
+    assert load_preset("ep-dis-10x275-stable").fold_decays
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -97,6 +98,17 @@ def test_files_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bytes.toml").write_bytes(bytes(range(128, 256)))
     with pytest.raises(InputError, match="not valid TOML"):
         load_preset(str(tmp_path / "bytes.toml"))
+
+
+def test_only_stable_events_can_be_folded(tiny_toml: Path) -> None:
+    """Cards from before the field was there have no folding."""
+    assert not load_preset(str(tiny_toml)).fold_decays
+    text = "fold_decays = true\n" + tiny_toml.read_text()
+    tiny_toml.write_text(text)
+    with pytest.raises(InputError, match="fold_decays needs level stable"):
+        load_preset(str(tiny_toml))
+    tiny_toml.write_text(text.replace('"primary"', '"stable"'))
+    assert load_preset(str(tiny_toml)).fold_decays
 
 
 def test_unknown_presets_are_refused() -> None:

@@ -1,4 +1,4 @@
-r"""One block of events from a cascade: electron, species, masses, momenta, exact conservation, decays.
+r"""One block of events from a cascade: electron, species, masses, momenta, exact conservation, unfolding, decays.
 
 A block is 256 consecutive event numbers. It is always made whole and in the same way, so an event depends on the
 model, the seed and its number, never on how many events were asked for, in what batches, or by how many workers. Each
@@ -140,10 +140,11 @@ class _Streams(NamedTuple):
 
     species: EventRng
     cloud: EventRng
+    unfolding: EventRng
 
     def select(self, rows: NDArray[np.int64]) -> "_Streams":
         chosen = rows.tolist()
-        return _Streams(self.species.select(chosen), self.cloud.select(chosen))
+        return _Streams(*(stream.select(chosen) for stream in self))
 
 
 _Decay = Callable[[Events, int], Finished]
@@ -187,7 +188,7 @@ class Pipeline:
         numbers = range(number * BLOCK, (number + 1) * BLOCK)
         tally = Tally(events=BLOCK)
         electrons = self._electrons(EventRng(seed, numbers, 0, self.device))
-        streams = _Streams(EventRng(seed, numbers, 1, self.device), EventRng(seed, numbers, 2, self.device))
+        streams = _Streams(*(EventRng(seed, numbers, stage, self.device) for stage in (1, 2, 3)))
         if (finisher := self.finisher) is None:
             return Block(self._hadronise(electrons, streams, tally), tally)
 
@@ -247,7 +248,7 @@ class Pipeline:
         lab = to_lab(momentum, event, scattered, self.representation.beams)
         pdg_ids = self.representation.species.pdg_ids[species.kinds[species.mask]].numpy()
         hadrons = {"pdg_id": pdg_ids, "px": lab[:, 1], "py": lab[:, 2], "pz": lab[:, 3], "mass": masses}
-        return assemble(scattered, hadrons, event, self.run)
+        return self.representation.unfold(assemble(scattered, hadrons, event, self.run), streams.unfolding)
 
     def _species(self, scores: Tensor, W: Array, rng: EventRng, tally: Tally) -> _Species:
         """Species and masses, drawn again until they obey the conservation laws."""

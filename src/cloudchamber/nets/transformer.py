@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from cloudchamber.nets.embed import Fourier, widened
 from cloudchamber.nets.layers import ModulatedBlock, Past, mask_bias, mlp
+from cloudchamber.nets.pairs import Description, PairBias
 from cloudchamber.tensors.batch import Batch
 
 __all__ = ["Cache", "SequenceTransformer", "SetTransformer"]
@@ -28,6 +29,7 @@ class SetTransformer(nn.Module):
         expansion: hidden width of the feed-forward parts in units of the width.
         outputs: size of the output for each element; F by default.
         times: numbers that say where on the path x is.
+        pairs: describes pairs of elements for the attention; None for attention without.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class SetTransformer(nn.Module):
         expansion: int = 4,
         outputs: int | None = None,
         times: int = 1,
+        pairs: Description | None = None,
     ) -> None:
         super().__init__()
         self.heads = heads
@@ -56,6 +59,7 @@ class SetTransformer(nn.Module):
         self.outputs = nn.Linear(width, outputs or features)
         nn.init.zeros_(self.outputs.weight)
         nn.init.zeros_(self.outputs.bias)
+        self.pairs = None if pairs is None else PairBias(pairs, width, heads, depth)
 
     def forward(self, x: Tensor, t: Tensor, given: Batch) -> Tensor:
         """The network's output, zero on padding.
@@ -74,8 +78,11 @@ class SetTransformer(nn.Module):
         time = self.time(t.reshape(len(x), -1))
         condition = functional.silu(self.condition(torch.cat([time, given.context], dim=-1)))
         bias = mask_bias(given.mask, self.heads)
-        for block in self.blocks:
-            h = block(h, condition, bias)
+        biases = [bias] * len(self.blocks)
+        if self.pairs is not None:
+            biases = self.pairs(x, given, h + condition[:, None], bias)
+        for block, one in zip(self.blocks, biases, strict=True):
+            h = block(h, condition, one)
         out: Tensor = self.outputs(self.norm(h)) * mask
         return out
 

@@ -15,6 +15,7 @@ from cloudchamber.process.objective import PerElement
 from cloudchamber.recipes.config import Preset, Process
 from cloudchamber.recipes.process import make_denoiser, make_objective, net_outputs, net_times
 from cloudchamber.represent.cloud import CloudRepresentation
+from cloudchamber.represent.pair_kinematics import PairKinematics
 from cloudchamber.represent.published import PublishedRepresentation
 
 __all__ = ["build_model", "build_omnilearn", "conserved_columns"]
@@ -65,6 +66,7 @@ def build_model(preset: Preset, representation: CloudRepresentation) -> Cascade:
         expansion=cloud.expansion,
         outputs=net_outputs(cloud.process, features),
         times=net_times(cloud.process),
+        pairs=PairKinematics(representation) if cloud.pairs else None,
     )
     return Cascade(
         {

@@ -77,6 +77,7 @@ class CloudStage(_Section):
     depth: int = Field(default=5, ge=1, le=64)
     heads: int = Field(default=4, ge=1, le=64)
     expansion: int = Field(default=4, ge=1, le=16)
+    pairs: bool = Field(default=False, description="tell the attention of the masses of pairs")
     process: Process = Process()
 
 
@@ -132,6 +133,7 @@ class Preset(_Section):
     description: str
     level: Level
     family: Literal["cascade", "omnilearn"] = "cascade"
+    fold_decays: bool = Field(default=False, description="of narrow particles, before learning")
     electron: ElectronStage = ElectronStage()
     species: SpeciesStage = SpeciesStage()
     cloud: CloudStage = CloudStage()
@@ -148,6 +150,12 @@ class Preset(_Section):
         if unknown:
             known = ", ".join(DIFFUSION_STAGES[self.family])
             raise ValueError(f"stage_calls names '{min(unknown)}', but the stages that take calls are {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _folds_what_has_decayed(self) -> "Preset":
+        if self.fold_decays and self.level is not Level.STABLE:
+            raise ValueError("fold_decays needs level stable, where the decays are done")
         return self
 
 

@@ -97,7 +97,10 @@ def _published_pipeline(
 
 FAMILIES: Mapping[str, Family[Any]] = {
     "cascade": Family(
-        lambda _, events: CloudRepresentation.fit(events), CloudRepresentation.from_state, build_model, Pipeline
+        lambda preset, events: CloudRepresentation.fit(events, fold_decays=preset.fold_decays),
+        CloudRepresentation.from_state,
+        build_model,
+        Pipeline,
     ),
     "omnilearn": Family(
         lambda preset, events: PublishedRepresentation.fit(events, AZIMUTHS[preset.particles.azimuth]),

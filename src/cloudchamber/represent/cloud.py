@@ -8,9 +8,11 @@ Y = asinh(pz / mT) there, the scores of a particle are
 
 with R and N the Rayleigh and normal quantile maps of its species. R makes the transverse vector a unit normal in the
 plane, so the azimuth has no seam; the scale ln(W / W0) is the width of the rapidity plateau. Every map has an inverse
-and a log-determinant.
+and a log-determinant. Where the representation folds decays (`represent.fold`), the particles are those of the folded
+event, and so are densities.
 """
 
+import math
 from typing import NamedTuple
 
 import awkward as ak
@@ -23,9 +25,11 @@ from cloudchamber.errors import InputError
 from cloudchamber.events import Beams, Events
 from cloudchamber.physics.dis import dis_variables, from_frame, hadronic_tetrad, to_frame
 from cloudchamber.represent.electron import ElectronCoordinates
+from cloudchamber.represent.fold import Folding
 from cloudchamber.represent.species import SpeciesTable, pools
 from cloudchamber.tensors.batch import Batch, Bundle
 from cloudchamber.tensors.bijections import TabulatedMap
+from cloudchamber.tensors.rng import Rng
 
 __all__ = ["CloudRepresentation", "four_momenta"]
 
@@ -33,6 +37,8 @@ Array = NDArray[np.float64]
 
 _W0 = 0.4
 """GeV; a pion's transverse mass, where the rapidity plateau ends."""
+_LN_W = 3.5
+"""Subtracted from ln W in the context."""
 _MAP_EVENTS = 300_000
 
 
@@ -54,6 +60,7 @@ class CloudRepresentation:
         pool: row of each species in the momentum maps, shape (S,), int64.
         transverse: Rayleigh maps of pT.
         longitudinal: normal maps of the scaled rapidity.
+        folding: decays that are folded before all else; None for none.
     """
 
     CONTEXT = 4
@@ -65,9 +72,12 @@ class CloudRepresentation:
         pool: Tensor,
         transverse: TabulatedMap,
         longitudinal: TabulatedMap,
+        *,
+        folding: Folding | None = None,
     ) -> None:
         self.electron, self.species, self.pool = electron, species, pool
         self.transverse, self.longitudinal = transverse, longitudinal
+        self.folding = folding
 
     @property
     def beams(self) -> Beams:
@@ -75,26 +85,30 @@ class CloudRepresentation:
         return self.electron.beams
 
     @classmethod
-    def fit(cls, events: Events) -> "CloudRepresentation":
+    def fit(cls, events: Events, *, fold_decays: bool = False) -> "CloudRepresentation":
         """Fit all maps on a sample; momenta on its first 300,000 events.
 
         Args:
             events: the scattered electron first in each.
+            fold_decays: fold the decays of narrow particles, see `represent.fold`.
 
         Raises:
-            InputError: if the sample's metadata lacks the beams.
+            InputError: if the sample's metadata lacks the beams, or it has nothing to fold.
         """
-        if events.run.beams is None:
+        beams = events.run.beams
+        if beams is None:
             raise InputError("the events do not say their beams; simulate them with 'cloudchamber simulate dis'.")
+        folding = _folding(events) if fold_decays else None
+        events = folding.fold(events) if folding else events
         hadronic = events.hadronic
         pdg_ids = ak.to_numpy(ak.flatten(hadronic.pdg_id))
         species = SpeciesTable.fit(pdg_ids, ak.to_numpy(ak.flatten(hadronic.mass)))
         sample = events[:_MAP_EVENTS]
         pt_min = events.run.cuts.pt_electron_min or 0.0
-        electron = ElectronCoordinates.fit(four_momenta(sample.electron), events.run.beams, pt_min)
+        electron = ElectronCoordinates.fit(four_momenta(sample.electron), beams, pt_min)
         counts = np.bincount(species.index(pdg_ids), minlength=len(species))
         pool = pools(species.pdg_ids.numpy(), counts)
-        hadrons, W = _hadrons(sample, species, events.run.beams)
+        hadrons, W = _hadrons(sample, species, beams)
         pt, scaled = _cylindrical(hadrons, W)
         row = pool[hadrons.kind]
         rows = [row == number for number in range(pool.max() + 1)]
@@ -104,6 +118,7 @@ class CloudRepresentation:
             torch.from_numpy(pool),
             TabulatedMap.fit([_at_least_two(pt[r], 0.0) for r in rows], "rayleigh"),
             TabulatedMap.fit([_at_least_two(scaled[r], -1.0) for r in rows]),
+            folding=folding,
         )
 
     def encode(self, events: Events) -> Bundle:
@@ -124,6 +139,7 @@ class CloudRepresentation:
                 f"the events have beams {events.run.beams.name if events.run.beams else 'unknown'}, but this model was "
                 f"fitted at {self.beams.name}."
             )
+        events = self.fold(events)
         electron_scores = self.electron.encode(four_momenta(events.electron))
         hadrons, W = _hadrons(events, self.species, self.beams)
         order = np.lexsort((hadrons.kind, hadrons.event))
@@ -151,6 +167,23 @@ class CloudRepresentation:
             }
         )
 
+    def fold(self, events: Events) -> Events:
+        """The events as the model knows them.
+
+        Args:
+            events: as simulated.
+        """
+        return events if self.folding is None else self.folding.fold(events)
+
+    def unfold(self, events: Events, rng: Rng) -> Events:
+        """The events with all decays done that `fold` undoes.
+
+        Args:
+            events: as the model knows them.
+            rng: random streams, one for each event.
+        """
+        return events if self.folding is None else self.folding.unfold(events, rng)
+
     def context(self, electron_scores: Tensor, counts: Tensor) -> Tensor:
         """What later stages are told of an event, shape (B, 4): the electron's scores, scaled ln W and multiplicity.
 
@@ -160,8 +193,17 @@ class CloudRepresentation:
         """
         zero = np.zeros(len(electron_scores))
         W2 = dis_variables(self.electron.decode(electron_scores, zero), self.beams).W2
-        log_w = torch.from_numpy(np.log(np.maximum(W2, 1.0)) / 2 - 3.5).float()
+        log_w = torch.from_numpy(np.log(np.maximum(W2, 1.0)) / 2 - _LN_W).float()
         return torch.cat([electron_scores, log_w[:, None], torch.log(counts[:, None].float() / 10)], dim=1)
+
+    @staticmethod
+    def plateau(context: Tensor) -> Tensor:
+        """The scale ln(W / W0) of rapidities, shape (B,), read off a context.
+
+        Args:
+            context: see `context`, shape (B, 4).
+        """
+        return context[:, 2] + (_LN_W - math.log(_W0))
 
     def decode(
         self, cloud: Tensor, tokens: Tensor, masses: Tensor, mask: Tensor, scattered: Array
@@ -195,11 +237,13 @@ class CloudRepresentation:
         r"""Ln |d scores / d(momenta)| of the hadrons, summed over each event, shape (B,).
 
         Momenta are measured by the Lorentz-invariant element d^3p / E, for which d^3p / E = pT dpT dphi dY, so that
-        the transverse map contributes ln(R R' / pT) and the longitudinal one ln(N' / ln(W / W0)).
+        the transverse map contributes ln(R R' / pT) and the longitudinal one ln(N' / ln(W / W0)). The hadrons are
+        those of the folded event.
 
         Args:
             events: the scattered electron first in each.
         """
+        events = self.fold(events)
         hadrons, W = _hadrons(events, self.species, self.beams)
         pt, scaled = (torch.from_numpy(v) for v in _cylindrical(hadrons, W))
         row = self.pool[torch.from_numpy(hadrons.kind)]
@@ -218,6 +262,7 @@ class CloudRepresentation:
             **_prefixed("species", self.species.state()),
             **_prefixed("transverse", self.transverse.state()),
             **_prefixed("longitudinal", self.longitudinal.state()),
+            **({} if self.folding is None else _prefixed("folding", self.folding.state())),
         }
 
     @classmethod
@@ -229,12 +274,14 @@ class CloudRepresentation:
         """
         electron_energy, hadron_energy, pt_min = state["edges"].tolist()
         beams = Beams(electron=electron_energy, hadron=hadron_energy)
+        folding = _part(state, "folding")
         return cls(
             ElectronCoordinates(beams, pt_min, TabulatedMap.from_state(_part(state, "electron"))),
             SpeciesTable.from_state(_part(state, "species")),
             state["pool"],
             TabulatedMap.from_state(_part(state, "transverse")),
             TabulatedMap.from_state(_part(state, "longitudinal")),
+            folding=Folding.from_state(folding) if folding else None,
         )
 
     def _scores(self, hadrons: _Hadrons, W: Array) -> Tensor:
@@ -266,6 +313,17 @@ def to_lab(momentum: Array, event: NDArray[np.int64], scattered: Array, beams: B
         beams: energies in GeV.
     """
     return from_frame(momentum, hadronic_tetrad(scattered, beams)[event])
+
+
+def _folding(events: Events) -> Folding:
+    """The folding of a sample that has something to fold."""
+    folding = Folding.fit(events)
+    if not folding.masses:
+        raise InputError(
+            "no two photons in the events have exactly the mass of a pi0, so there is nothing to fold; for measured or "
+            "smeared momenta, set fold_decays to false."
+        )
+    return folding
 
 
 def _hadrons(events: Events, species: SpeciesTable, beams: Beams) -> tuple[_Hadrons, Array]:

@@ -54,7 +54,7 @@ class SpeciesTable:
         medians, rows = [], []
         for species in order:
             sample = by_species[species]
-            median = float(f"{np.median(sample):.6g}")
+            median = float(f"{np.median(sample):.7g}")
             broad = np.ptp(sample) > _BROAD_SPREAD * max(median, 1e-3)
             rows.append(len(samples) if broad else -1)
             medians.append(median)
