@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from cloudchamber.cli.main import main
+from cloudchamber.errors import InputError
 from cloudchamber.events import Events, Level
 from cloudchamber.formats import files
 from cloudchamber.nets.pet import PointEdgeTransformer
@@ -121,6 +122,13 @@ def test_calls_are_the_presets_for_each_stage_or_one_number_for_all(
     assert asked["particles"] == expected["particles"]
     assert asked["event"] % expected["event"] == 0  # several times where an electron is drawn again
     assert 0 < asked["event"] // expected["event"] < 30
+
+
+def test_the_published_chain_is_sampled_with_float32(generator: Generator) -> None:
+    """Its sampler divides by alpha(1) = 4.5e-5 at first, which bfloat16 does not survive."""
+    assert generator.precision(GenerationSetting()) == "float32"
+    with pytest.raises(InputError, match="sampled with float32 only"):
+        generator.precision(GenerationSetting(precision="bfloat16"))
 
 
 def test_the_metadata_say_the_calls_of_each_stage(generator: Generator) -> None:

@@ -124,6 +124,9 @@ class _Species(NamedTuple):
     scores: Tensor
     mask: Tensor
 
+    def select(self, rows: Tensor, longest: int) -> "_Species":
+        return _Species(*(tensor[rows, :longest] for tensor in self))
+
 
 class _Electrons(NamedTuple):
     """Scores (B, 2) and lab four-momenta (B, 4) of scattered electrons."""
@@ -291,32 +294,30 @@ class Pipeline:
 
     def _clouds(self, scores: Tensor, species: _Species, rng: EventRng) -> Tensor:
         """Momentum scores of all particles, in groups of events of similar multiplicity."""
-        stage = self.model["cloud"]
-        assert isinstance(stage, Diffusion)
         counts = species.mask.sum(1)
         context = self.representation.context(scores, counts)
         cloud = torch.zeros(*species.mask.shape, 3)
-        for rows in _similar(counts):
-            longest = int(counts[rows].max())
-            given = Batch(
-                torch.zeros(len(rows), longest, 3),
-                torch.ones(len(rows)),
-                context[rows],
-                species.mask[rows, :longest],
-                species.kinds[rows, :longest],
-                species.scores[rows, :longest, None].float(),
-            )
-            with self._autocast():
-                drawn = stage.sample(
-                    given.to(self.device), rng.select(rows.tolist()), self.solver.calls_of("cloud"), self.solver.sampler
-                )
-            cloud[rows, :longest] = drawn.cpu().float()
+        rounded = self.solver.precision == "bfloat16"
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=rounded):
+            for rows in _similar(counts):
+                longest = int(counts[rows].max())
+                cloud[rows, :longest] = self._cloud(context[rows], species.select(rows, longest), rng, rows)
         return cloud
 
-
-    def _autocast(self) -> torch.autocast:
-        enabled = self.solver.precision == "bfloat16"
-        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=enabled)
+    def _cloud(self, context: Tensor, species: _Species, rng: EventRng, rows: Tensor) -> Tensor:
+        """Momentum scores of some events, shape (b, N, 3)."""
+        stage = self.model["cloud"]
+        assert isinstance(stage, Diffusion)
+        given = Batch(
+            torch.zeros(*species.mask.shape, 3),
+            torch.ones(len(rows)),
+            context,
+            species.mask,
+            species.kinds,
+            species.scores[..., None].float(),
+        )
+        calls, sampler = self.solver.calls_of("cloud"), self.solver.sampler
+        return stage.sample(given.to(self.device), rng.select(rows.tolist()), calls, sampler).cpu().float()
 
 
 def assemble(scattered: Array, hadrons: Mapping[str, NDArray[Any]], event: NDArray[np.int64], run: RunInfo) -> Events:

@@ -159,7 +159,14 @@ class Generator:
 
         Args:
             setting: what to generate.
+
+        Raises:
+            InputError: if the model cannot be sampled with it.
         """
+        family = self.trained.card.preset.family
+        if family != "cascade":
+            _require(setting.precision != "bfloat16", f"models of the family {family} are sampled with float32 only.")
+            return "float32"
         if setting.precision != "auto":
             return setting.precision
         return "bfloat16" if _multiplies_bfloat16(self.device) else "float32"
