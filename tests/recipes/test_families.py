@@ -16,6 +16,7 @@ from cloudchamber.formats import files
 from cloudchamber.nets.pet import PointEdgeTransformer
 from cloudchamber.physics.acceptance import Acceptance
 from cloudchamber.recipes.config import DIFFUSION_STAGES, load_preset
+from cloudchamber.recipes.export import export
 from cloudchamber.recipes.families import FAMILIES
 from cloudchamber.recipes.generation import GenerationSetting, Generator, load
 from cloudchamber.recipes.packing import pack
@@ -122,6 +123,12 @@ def test_calls_are_the_presets_for_each_stage_or_one_number_for_all(
     assert asked["particles"] == expected["particles"]
     assert asked["event"] % expected["event"] == 0  # several times where an electron is drawn again
     assert 0 < asked["event"] // expected["event"] < 30
+
+
+def test_the_published_chain_is_not_exported(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="only models of the family cascade can be exported"):
+        export(str(run), tmp_path / "onnx")
+    assert not (tmp_path / "onnx").exists()
 
 
 def test_the_published_chain_is_sampled_with_float32(generator: Generator) -> None:

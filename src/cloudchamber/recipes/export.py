@@ -65,9 +65,10 @@ def export(model: str, out: Path) -> list[Path]:
     except ImportError:
         raise InputError("export needs the packages onnx and onnxscript: 'pip install cloudchamber[onnx]'.") from None
     trained = load_model(model)
+    networks = _networks(trained)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        return [_write(name, network, trained, out) for name, network in _networks(trained).items()]
+        return [_write(name, network, trained, out) for name, network in networks.items()]
     except OSError as error:
         raise explain_os_error(error, out) from error
 
