@@ -123,6 +123,27 @@ def test_a_stage_can_be_trained_further_from_a_model(
     assert all(name.startswith("stages.cloud") for name in changed)
 
 
+def test_a_stage_can_start_anew_in_another_size(preset: Preset, saved: Path, tiny_data: Path, tmp_path: Path) -> None:
+    smaller = preset.model_copy(update={"species": preset.species.model_copy(update={"width": 12, "depth": 2})})
+    train_preset(smaller, tiny_data, tmp_path / "small", steps=2, device="cpu", precision="float32",
+                 init=str(saved), only="species", anew=True)  # fmt: skip
+    before, after = (load_model(str(path)) for path in (saved, tmp_path / "small"))
+    assert after.card.preset.species.width == 12
+    assert after.card.preset.cloud == before.card.preset.cloud
+    for name in ("electron", "cloud"):
+        kept = after.model[name].state_dict()
+        assert all(torch.equal(value, kept[key]) for key, value in before.model[name].state_dict().items())
+
+
+@pytest.mark.parametrize(("init", "only"), [(False, "species"), (True, None), (True, "nothing")])
+def test_a_stage_that_starts_anew_is_named(
+    preset: Preset, saved: Path, tiny_data: Path, tmp_path: Path, init: bool, only: str | None
+) -> None:
+    with pytest.raises(InputError, match="--anew|--only"):
+        train_preset(preset, tiny_data, tmp_path / "run", init=str(saved) if init else None, only=only, anew=True)
+    assert not (tmp_path / "run").exists()
+
+
 def test_species_of_held_out_events_are_known(preset: Preset, tiny_data: Path, tmp_path: Path) -> None:
     train(preset, tiny_data, tmp_path / "run", steps=1)
     table = load_model(str(tmp_path / "run")).representation.species

@@ -30,6 +30,7 @@ def train(
     only: Annotated[
         str | None, typer.Option(help="Train one stage: electron, species or cloud; event or particles in omnilearn.")
     ] = None,
+    anew: Annotated[bool, typer.Option(help="Start the stage of --only from nothing, in the preset's size.")] = False,
     snapshots: Annotated[str | None, typer.Option(help="Keep averaged weights this often, such as 15m.")] = None,
 ) -> None:
     """Train a model on simulated or measured events.
@@ -53,6 +54,7 @@ def train(
         seed: names the random streams.
         init: a model to start from.
         only: train one stage.
+        anew: start this stage from nothing.
         snapshots: keep averaged weights this often.
 
     Raises:
@@ -68,7 +70,7 @@ def train(
     minutes = None if snapshots is None else duration(snapshots, "--snapshots") / 60
     result = train_preset(
         chosen, data, out, resume=resume, steps=steps, max_time=seconds, device=device, precision=precision,
-        seed=seed, snapshot_minutes=minutes, init=init, only=only,
+        seed=seed, snapshot_minutes=minutes, init=init, only=only, anew=anew,
     )  # fmt: skip
     state = f"interrupted by {result.signal}; add --resume to continue" if result.signal else "done"
     loss = "" if result.validation_loss is None else f", validation loss {result.validation_loss:.4f}"

@@ -57,6 +57,7 @@ def train_preset(
     snapshot_minutes: float | None = None,
     init: str | None = None,
     only: str | None = None,
+    anew: bool = False,
 ) -> TrainingResult:
     """Train a preset on a folder of events.
 
@@ -73,24 +74,29 @@ def train_preset(
         snapshot_minutes: keep averaged weights so often.
         init: a model to start from, with its networks and maps; the preset then only says how to train.
         only: train this stage of the cascade and leave the others as they are.
+        anew: start the stage `only` from nothing, in the preset's size, between the other stages of `init`.
 
     Raises:
         InputError: if the data, the folder or a setting cannot be used.
     """
+    if anew and (init is None or only is None):
+        raise InputError("--anew starts one stage of a model from nothing: name them with --init and --only.")
     require_level(data, preset)
     parts = split(data)
     torch.manual_seed(seed)
     if not resume:
-        _new_run(preset, parts, out, init)
+        _new_run(preset, parts, out, init, only if anew else None)
     start = read_card(out / RUN_CARD)
     family = family_of(start.preset)
     representation: Representation = family.restore(read_tensors(out / RUN_MAPS))
     model = family.build(start.preset, representation)
-    if init is not None:
-        model.load_state_dict(load_model(init).model.state_dict())
     if only is not None:
         _require_stage(model, only)
         model.train_only(only)
+    if init is not None:
+        for name, stage in load_model(init).model.stages.items():
+            if not (anew and name == only):
+                model[name].load_state_dict(stage.state_dict())
     options = FitOptions(
         steps=steps,
         max_time=max_time,
@@ -191,14 +197,19 @@ def with_phase(card: Card, run: str, phase: dict[str, Any]) -> Card:
     return card.model_copy(update={"training": {"phases": [*phases, {"run": run, **phase}]}})
 
 
-def _new_run(preset: Preset, parts: Split, out: Path, init: str | None) -> None:
+def _new_run(preset: Preset, parts: Split, out: Path, init: str | None, anew: str | None) -> None:
     """Make the folder of a run, with its card and its fitted maps."""
-    new_folder(out)
     if init is not None:
         base = load_model(init)
-        card = base.card.model_copy(update={"metrics": {}, "sha256": None})
+        if anew is not None:
+            _require_stage(base.model, anew)
+        new_folder(out)
+        update = {} if anew is None else {anew: getattr(preset, anew)}
+        kept = base.card.preset.model_copy(update=update)
+        card = base.card.model_copy(update={"preset": kept, "metrics": {}, "sha256": None})
         write_maps(out, base.representation)
     else:
+        new_folder(out)
         events = Events.concatenate([shard.read() for shard in parts.train])
         held_out = [shard.read() for shard in parts.validation]  # may hold species that no other event has
         family = family_of(preset)
