@@ -107,7 +107,8 @@ def _pairs(events: Events, first: int, second: int) -> Array:
     else:
         a, b = ak.unzip(ak.cartesian([one, particles[particles.pdg_id == second]]))
     squared = (a.E + b.E) ** 2 - sum((a[name] + b[name]) ** 2 for name in ("px", "py", "pz"))
-    return np.sqrt(np.maximum(ak.to_numpy(ak.flatten(squared)), 0.0))
+    out: Array = np.sqrt(np.maximum(ak.to_numpy(ak.flatten(squared)), 0.0))
+    return out
 
 
 class Fit(NamedTuple):
