@@ -45,7 +45,7 @@ def main() -> None:
     n, made = counted(chosen.candidate, chosen.events)
     m, truth = counted(chosen.reference, chosen.reference_events)
     table = Table("PDG id", "species", "expected", "made", "difference", "pull",
-                  title=f"{n:,} events of {chosen.candidate.name} against {m:,} of {chosen.reference.name}")  # fmt: skip
+                  title=f"{n:,} events of {chosen.candidate.name} against {m:,}")  # fmt: skip
     pulls = []
     for pdg_id in sorted({*made, *truth} - {11}, key=lambda k: -truth.get(k, 0)):
         expected, found = truth.get(pdg_id, 0) * n / m, made.get(pdg_id, 0)
