@@ -69,9 +69,7 @@ def test_conservation_of_truth_holds_to_the_precision_of_its_file(good: Evaluati
         assert residual.candidate[1] <= residual.candidate[0]
 
 
-def test_scaled_transverse_momenta_fail(
-    candidate: Events, reference: Events, good: Evaluation, budget: Budget
-) -> None:
+def test_scaled_transverse_momenta_fail(candidate: Events, reference: Events, good: Evaluation, budget: Budget) -> None:
     bent = evaluate(changed(candidate, scale_pt), reference, budget)
     assert bent.verdict.indistinguishable is False
     assert "can be told" in bent.verdict.sentence

@@ -17,7 +17,6 @@ TOTAL = torch.tensor([1, 0])
 LONGEST = 14
 
 
-
 def given(context: Tensor) -> Batch:
     return Batch(torch.zeros(len(context), 0), torch.ones(len(context)), context=context)
 

@@ -27,9 +27,7 @@ def a_batch() -> Batch:
 
 
 def small(padding: int | None) -> PointEdgeTransformer:
-    return PointEdgeTransformer(
-        F, 3, width=16, body_blocks=2, head_blocks=1, heads=4, neighbours=3, padding=padding
-    )
+    return PointEdgeTransformer(F, 3, width=16, body_blocks=2, head_blocks=1, heads=4, neighbours=3, padding=padding)
 
 
 @pytest.fixture(params=[None, 12], ids=["hidden", "seen"])

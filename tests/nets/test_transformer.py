@@ -38,10 +38,14 @@ class Distances(nn.Module):
         return torch.stack([torch.log1p(apart), kinds.to(x.dtype)], dim=-1)
 
 
-@pytest.fixture(params=[False, True], ids=["plain", "pairs"])
+@pytest.fixture(params=["plain", "pairs", "edges"])
 def net(awake: Wake, request: pytest.FixtureRequest) -> nn.Module:
-    pairs = Distances() if request.param else None
-    return awake(SetTransformer(F, tokens=5, context=4, token_context=1, width=16, depth=2, heads=4, pairs=pairs))
+    pairs, neighbours = Distances() if request.param == "pairs" else None, 2 if request.param == "edges" else 0
+    return awake(
+        SetTransformer(
+            F, tokens=5, context=4, token_context=1, width=16, depth=2, heads=4, pairs=pairs, neighbours=neighbours
+        )
+    )
 
 
 T = torch.tensor([0.1, 0.5, 0.9]).double()
@@ -158,7 +162,9 @@ def test_a_step_sees_those_before_it_and_no_other(causal: SequenceTransformer, s
 def test_a_second_time_has_no_effect_at_first(net: SetTransformer) -> None:
     sizes = {"tokens": 5, "context": 4, "token_context": 1, "width": 16, "depth": 2, "heads": 4}
     pairs = None if net.pairs is None else net.pairs.description
-    grown, batch = SetTransformer(F, **sizes, times=2, pairs=pairs).double(), a_batch()
+    neighbours = 0 if net.local is None else net.local.k
+    grown = SetTransformer(F, **sizes, times=2, pairs=pairs, neighbours=neighbours).double()
+    batch = a_batch()
     grown.adopt(net.state_dict())
     for second in (torch.zeros_like(T), torch.rand(B).double()):
         times = torch.stack([T, second], -1)

@@ -59,9 +59,7 @@ def test_terms_of_the_bound_are_closed_form_divergences(k: int) -> None:
     deviation = (np.log(beta) * spread + np.log(least) * (1 - spread)).div(2).exp()
 
     def posterior_mean(data: Tensor) -> Tensor:
-        return (
-            np.sqrt(before) * beta / (1 - bar) * data + np.sqrt(1 - beta) * (1 - before) / (1 - bar) * given.x_t
-        )
+        return np.sqrt(before) * beta / (1 - bar) * data + np.sqrt(1 - beta) * (1 - before) / (1 - bar) * given.x_t
 
     model = Normal(posterior_mean(x_hat), deviation)
     expected = -model.log_prob(x) if k == 1 else kl_divergence(Normal(posterior_mean(x), np.sqrt(posterior)), model)

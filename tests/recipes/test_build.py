@@ -52,13 +52,16 @@ def test_the_cascade_fits_the_representation(tiny_toml: Path, tiny_events: Event
     assert (carried == species.total).all()
 
 
-def test_pairs_reach_the_network_of_the_cloud(tiny_toml: Path, tiny_events: Events) -> None:
+@pytest.mark.parametrize(("option", "part"), [({"pairs": True}, ".pairs."), ({"neighbours": 3}, ".local.")])
+def test_options_reach_the_network_of_the_cloud(
+    tiny_toml: Path, tiny_events: Events, option: dict[str, int], part: str
+) -> None:
     representation, preset = CloudRepresentation.fit(tiny_events), load_preset(str(tiny_toml))
-    told = preset.model_copy(update={"cloud": preset.cloud.model_copy(update={"pairs": True})})
+    told = preset.model_copy(update={"cloud": preset.cloud.model_copy(update=option)})
     plain, model = build_model(preset, representation), build_model(told, representation)
     more = set(model.state_dict()) - set(plain.state_dict())
     assert more
-    assert all(".pairs." in name for name in more)
+    assert all(part in name for name in more)
     rows = representation.encode(tiny_events[:20])
     model.losses(rows, RowRng((1,), 20))["cloud.denoising"].mean().backward()
     assert model["cloud"].denoiser.net.outputs.weight.grad.any()

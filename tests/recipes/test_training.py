@@ -135,12 +135,14 @@ def test_a_stage_can_start_anew_in_another_size(preset: Preset, saved: Path, tin
         assert all(torch.equal(value, kept[key]) for key, value in before.model[name].state_dict().items())
 
 
-@pytest.mark.parametrize(("init", "only"), [(False, "species"), (True, None), (True, "nothing")])
+@pytest.mark.parametrize("given", ["init", "only", "unknown"])
 def test_a_stage_that_starts_anew_is_named(
-    preset: Preset, saved: Path, tiny_data: Path, tmp_path: Path, init: bool, only: str | None
+    preset: Preset, saved: Path, tiny_data: Path, tmp_path: Path, given: str
 ) -> None:
-    with pytest.raises(InputError, match="--anew|--only"):
-        train_preset(preset, tiny_data, tmp_path / "run", init=str(saved) if init else None, only=only, anew=True)
+    init = None if given == "only" else str(saved)
+    only = {"init": None, "only": "species", "unknown": "nothing"}[given]
+    with pytest.raises(InputError, match=r"--anew|--only"):
+        train_preset(preset, tiny_data, tmp_path / "run", init=init, only=only, anew=True)
     assert not (tmp_path / "run").exists()
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cloudchamber.nets.edgeconv import LocalEmbedding
 from cloudchamber.nets.embed import Fourier, widened
 from cloudchamber.nets.layers import ModulatedBlock, Past, mask_bias, mlp
 from cloudchamber.nets.pairs import Description, PairBias
@@ -30,6 +31,7 @@ class SetTransformer(nn.Module):
         outputs: size of the output for each element; F by default.
         times: numbers that say where on the path x is.
         pairs: describes pairs of elements for the attention; None for attention without.
+        neighbours: elements nearest in x that edge convolutions before the blocks look at; 0 for no convolutions.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class SetTransformer(nn.Module):
         outputs: int | None = None,
         times: int = 1,
         pairs: Description | None = None,
+        neighbours: int = 0,
     ) -> None:
         super().__init__()
         self.heads = heads
@@ -60,6 +63,7 @@ class SetTransformer(nn.Module):
         nn.init.zeros_(self.outputs.weight)
         nn.init.zeros_(self.outputs.bias)
         self.pairs = None if pairs is None else PairBias(pairs, width, heads, depth)
+        self.local = LocalEmbedding(width, (width, width), width, neighbours) if neighbours else None
 
     def forward(self, x: Tensor, t: Tensor, given: Batch) -> Tensor:
         """The network's output, zero on padding.
@@ -75,6 +79,8 @@ class SetTransformer(nn.Module):
         mask = given.mask[..., None]
         values = [self.embed(x)] + ([] if given.token_context is None else [given.token_context])
         h = self.inputs(torch.cat(values, dim=-1) * mask) + self.kinds(given.tokens)
+        if self.local is not None:
+            h = h + self.local(x, h, given.mask, given.mask)
         time = self.time(t.reshape(len(x), -1))
         condition = functional.silu(self.condition(torch.cat([time, given.context], dim=-1)))
         bias = mask_bias(given.mask, self.heads)

@@ -67,6 +67,7 @@ def build_model(preset: Preset, representation: CloudRepresentation) -> Cascade:
         outputs=net_outputs(cloud.process, features),
         times=net_times(cloud.process),
         pairs=PairKinematics(representation) if cloud.pairs else None,
+        neighbours=cloud.neighbours,
     )
     return Cascade(
         {

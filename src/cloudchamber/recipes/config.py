@@ -78,6 +78,7 @@ class CloudStage(_Section):
     heads: int = Field(default=4, ge=1, le=64)
     expansion: int = Field(default=4, ge=1, le=16)
     pairs: bool = Field(default=False, description="tell the attention of the masses of pairs")
+    neighbours: int = Field(default=0, ge=0, le=48, description="of edge convolutions before the blocks; 0 for none")
     process: Process = Process()
 
 
