@@ -204,7 +204,7 @@ def _new_run(preset: Preset, parts: Split, out: Path, init: str | None, anew: st
         if anew is not None:
             _require_stage(base.model, anew)
         new_folder(out)
-        update = {} if anew is None else {anew: getattr(preset, anew)}
+        update: dict[str, Any] = {} if anew is None else {anew: getattr(preset, anew)}
         kept = base.card.preset.model_copy(update=update)
         card = base.card.model_copy(update={"preset": kept, "metrics": {}, "sha256": None})
         write_maps(out, base.representation)
