@@ -205,8 +205,8 @@ def _new_run(preset: Preset, parts: Split, out: Path, init: str | None, anew: st
             _require_stage(base.model, anew)
         new_folder(out)
         update: dict[str, Any] = {} if anew is None else {anew: getattr(preset, anew)}
-        kept = base.card.preset.model_copy(update=update)
-        card = base.card.model_copy(update={"preset": kept, "metrics": {}, "sha256": None})
+        merged = base.card.preset.model_copy(update=update)
+        card = base.card.model_copy(update={"preset": merged, "metrics": {}, "sha256": None})
         write_maps(out, base.representation)
     else:
         new_folder(out)
