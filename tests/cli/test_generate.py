@@ -2,11 +2,13 @@
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cloudchamber import __version__
 from cloudchamber.cli.main import main
 from cloudchamber.events import Level
 from cloudchamber.formats import files
@@ -145,3 +147,30 @@ def test_the_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"cloudchamber generate --model {MODEL} --events 10000 --seed 1 --out events.hepmc3.gz" in " ".join(
         capsys.readouterr().out.split()
     )
+
+
+def test_slices_in_a_folder_have_the_names_of_the_campaigns(tmp_path: Path) -> None:
+    assert generate(*QUICK, "--slices", "25", "--out", tmp_path / "run") == 0
+    names = sorted(path.name for path in (tmp_path / "run").iterdir())
+    assert names == [f"cloudchamber-{__version__}_DIS-NC_10x275_q2_25to11000_run00{k}.hepmc3.zst" for k in (1, 2)]
+    assert [len(files.read(tmp_path / "run" / name)) for name in names] == [25, 15]
+    assert generate(*QUICK, "--slices", "25", "--out", tmp_path / "run", "--resume") == 0
+
+
+def test_a_file_can_be_made_resumably(tmp_path: Path) -> None:
+    assert generate(*QUICK, "--out", tmp_path / "a.hepmc3", "--resume") == 0
+    assert generate(*QUICK, "--out", tmp_path / "b.hepmc3") == 0
+    assert (tmp_path / "a.hepmc3").read_bytes() == (tmp_path / "b.hepmc3").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_dry_run_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate(*QUICK, "--out", tmp_path / "a.hepmc3", "--dry-run") == 0
+    assert re.search(r"40 events would take about 0:00:0\d with 1 process and 0\.\d MB", capsys.readouterr().out)
+    assert not list(tmp_path.iterdir())
+
+
+def test_impossible_slices_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    refused(capsys, generate(*QUICK, "--slices", "0", "--out", tmp_path / "run"), "--slices of 0 is impossible")
+    refused(capsys, generate(*QUICK, "--slices", "5", "--out", tmp_path / "no" / "run"), "does not exist")
+    refused(capsys, generate(*QUICK, "--slices", "5", "--out", tmp_path / "a.txt"), "no suffix of a known format")

@@ -1,17 +1,33 @@
 """`cloudchamber generate`: events from a trained model."""
 
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from cloudchamber.errors import InputError
+
+if TYPE_CHECKING:
+    from cloudchamber.generate.pipeline import Tally
+    from cloudchamber.recipes.generation import GenerationSetting, Generator
+    from cloudchamber.recipes.slices import Slice
+
 __all__ = ["generate"]
+
+_CAMPAIGN_SUFFIX = ".hepmc3.zst"
 
 
 def generate(
     *,
     model: Annotated[str, typer.Option(help="A shipped model, a training run's folder, or a .safetensors file.")],
-    out: Annotated[Path, typer.Option(help="File to make: .parquet, .hepmc3, .hepmc3.gz, .hepmc3.zst or .root.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="File to make: .parquet, .hepmc3, .hepmc3.gz, .hepmc3.zst or .root. With --slices also a folder."
+        ),
+    ],
     events: Annotated[int, typer.Option(help="Number of events.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Names the random streams.")] = 1,
     calls: Annotated[int | None, typer.Option(help="Network calls of each diffusion stage.")] = None,
@@ -28,11 +44,17 @@ def generate(
     ] = "auto",
     batch_size: Annotated[int, typer.Option(help="Events in flight in each process.")] = 1024,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "cpu",
+    slices: Annotated[
+        int | None, typer.Option(help="Make numbered files of this many events; EIC productions use 10000.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep what a killed run of this command has made.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how long it would take, and how large.")] = False,
 ) -> None:
     """Generate events with a trained model.
 
     The file is the same for any number of workers and any batch size, and the first events of a longer run are the
-    shorter run. HepMC3 files always keep decayed particles with status 2 and their vertices.
+    shorter run. HepMC3 files always keep decayed particles with status 2 and their vertices. A long run is best made
+    with --resume from the start, and started again with the same command after a kill: the files are the same.
 
     Example:
         cloudchamber generate --model ep-dis-10x275 --events 10000 --seed 1 --out events.hepmc3.gz
@@ -51,22 +73,81 @@ def generate(
         precision: of matrix products.
         batch_size: events in flight in each process.
         device: where the networks run.
+        slices: events of each of several numbered files.
+        resume: keep what a killed run of this command has made.
+        dry_run: only say how long it would take, and how large.
     """
-    from cloudchamber.cli.progress import event_bar
-    from cloudchamber.recipes.generation import GenerationSetting, default_workers, generate_file, load
+    from cloudchamber.recipes.generation import GenerationSetting, default_workers, load
 
-    keeps_history = history or ".hepmc" in out.name
+    keeps_history = history or ".hepmc" in out.name or (slices is not None and not out.suffix)
     setting = GenerationSetting(
-        seed=seed, calls=calls, sampler=sampler, decay=decay, history=decay and keeps_history, project=project,
+        seed=seed,
+        calls=calls,
+        sampler=sampler,
+        decay=decay,
+        history=decay and keeps_history,
+        project=project,
         precision=precision,
     )
-    generator = load(model, device)
-    with event_bar("generating", events) as advance:
-        tally = generate_file(
-            generator, out, events=events, setting=setting, workers=default_workers() if workers is None else workers,
-            batch_size=batch_size, advance=advance,
-        )  # fmt: skip
+    run = _Run(
+        load(model, device), out, events, setting, default_workers() if workers is None else workers, batch_size,
+        slices, resume,
+    )  # fmt: skip
+    if dry_run:
+        typer.echo(run.estimate())
+        return
+    tally = run.make()
     typer.echo(
         f"{events:,} events: '{out}', species lists accepted {tally.acceptance:.1%}, decays redrawn "
         f"{tally.decay_redraws}, seed {seed}"
     )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the options ask for."""
+
+    generator: "Generator"
+    out: Path
+    events: int
+    setting: "GenerationSetting"
+    workers: int
+    batch_size: int
+    slices: int | None
+    resume: bool
+
+    def make(self) -> "Tally":
+        """Make the file or the files."""
+        from cloudchamber.cli.progress import event_bar
+        from cloudchamber.recipes.generation import generate_file
+        from cloudchamber.recipes.slices import generate_resumable, generate_slices
+
+        how: dict[str, Any] = {"workers": self.workers, "batch_size": self.batch_size}
+        with event_bar("generating", self.events) as advance:
+            if self.slices is not None:
+                return generate_slices(
+                    self.generator, self.planned(self.slices), self.setting, resume=self.resume, advance=advance, **how
+                )
+            make = generate_resumable if self.resume else generate_file
+            return make(self.generator, self.out, events=self.events, setting=self.setting, advance=advance, **how)
+
+    def planned(self, size: int) -> "list[Slice]":
+        """The numbered files."""
+        from cloudchamber.recipes.slices import campaign_name, plan
+
+        if min(self.events, size) < 1:
+            raise InputError(f"--events {self.events} in --slices of {size} is impossible: give positive numbers.")
+        name = campaign_name(self.generator.run_info(self.setting))
+        return plan(self.out, _CAMPAIGN_SUFFIX, name, events=self.events, size=size)
+
+    def estimate(self) -> str:
+        """How long the run would take, and how large its files would be."""
+        from cloudchamber.formats.files import SUFFIXES
+        from cloudchamber.recipes.slices import estimate
+
+        suffix = _CAMPAIGN_SUFFIX if self.slices and not self.out.name.endswith(SUFFIXES) else self.out.name
+        found = estimate(self.generator, suffix, self.events, self.setting, workers=self.workers)
+        return (
+            f"{self.events:,} events would take about {timedelta(seconds=round(found.seconds))} with {self.workers} "
+            f"process{'es' if self.workers > 1 else ''} and {found.size / 1e6:,.1f} MB."
+        )

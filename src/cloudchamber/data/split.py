@@ -68,15 +68,11 @@ def split(folder: Path, fraction: float = 0.02, piece: int = 50_000) -> Split:
         InputError: if there is no file, a file is damaged, or there are fewer than two events.
     """
     if not 0 < fraction < 1:
-        raise InputError(
-            f"the validation fraction {fraction:g} is impossible; give a number above 0 and below 1."
-        )
+        raise InputError(f"the validation fraction {fraction:g} is impossible; give a number above 0 and below 1.")
     whole = [Shard(path, 0, _rows(path)) for path in parquet.shards(folder)]
     total = sum(map(len, whole))
     if total < 2:
-        raise InputError(
-            f"'{folder}' holds {total} event(s), but training and validation need at least one each."
-        )
+        raise InputError(f"'{folder}' holds {total} event(s), but training and validation need at least one each.")
     border = max(total - math.ceil(fraction * total), 1)
     return Split(_cut(_take(whole, 0, border), piece), _cut(_take(whole, border, total), piece))
 

@@ -134,9 +134,7 @@ def _jetnet(species: Species, feature: Feature, score: Score | None) -> Metric |
                   "5 batches of 50,000 events drawn with replacement")  # fmt: skip
 
 
-def event_measurements(
-    reference: Table, candidate: Table, plan: Plan, budget: Budget
-) -> tuple[Measurement, ...]:
+def event_measurements(reference: Table, candidate: Table, plan: Plan, budget: Budget) -> tuple[Measurement, ...]:
     """Distances of the event observables.
 
     Args:

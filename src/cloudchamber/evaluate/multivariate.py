@@ -115,9 +115,7 @@ def _sliced(
     yield Metric("sliced KS", "sliced", "", f"mean Kolmogorov-Smirnov distance {text}", found.kolmogorov, sizes)
 
 
-def _matched(
-    reference: Sample, candidate: Sample, plan: Plan, budget: Budget, progress: Progress
-) -> Iterator[Metric]:
+def _matched(reference: Sample, candidate: Sample, plan: Plan, budget: Budget, progress: Progress) -> Iterator[Metric]:
     n = min(budget.matched, _subset(budget.matched * budget.matched_batches, plan) // budget.matched_batches)
     test = partial(coverage_and_mmd, n=n, batches=budget.matched_batches)
     found = scores(test, COVERAGE_MMD, (reference, candidate), plan, pairs=budget.matched_pairs, progress=progress,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cloudchamber.errors import InputError
 
-__all__ = ["atomic_path", "explain_os_error"]
+__all__ = ["atomic_path", "explain_os_error", "remove_leftovers"]
 
 
 def explain_os_error(error: OSError, path: Path) -> InputError:
@@ -53,3 +53,30 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise explain_os_error(error, path) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, name: str) -> None:
+    """Remove what killed processes left of files that they never finished.
+
+    Args:
+        folder: where the files should have appeared.
+        name: their names, as a pattern.
+
+    Raises:
+        InputError: if the operating system refuses.
+    """
+    try:
+        for leftover in folder.glob(f".{name}.*.part"):
+            process_id = leftover.suffixes[-2][1:]
+            if process_id.isdigit() and not _is_running(int(process_id)):
+                leftover.unlink(missing_ok=True)
+    except OSError as error:
+        raise explain_os_error(error, folder) from error
+
+
+def _is_running(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except OSError as error:
+        return error.errno != errno.ESRCH
+    return True

@@ -93,7 +93,9 @@ class EdgeConv(nn.Module):
         own = nn.functional.linear(f, of_element - of_difference, self.first.bias)
         batch, n, k = elements.shape
         rows = torch.arange(batch, device=f.device)[:, None] * n + elements.flatten(1)
-        return theirs.flatten(0, 1).index_select(0, rows.flatten()).view(batch, n, k, theirs.shape[-1]) + own[:, :, None]
+        return (
+            theirs.flatten(0, 1).index_select(0, rows.flatten()).view(batch, n, k, theirs.shape[-1]) + own[:, :, None]
+        )
 
 
 class LocalEmbedding(nn.Module):

@@ -79,9 +79,7 @@ def residuals(events: Events, initial: Beams | InitialState, energy: Array | Non
     0
     """
     start = initial_state(initial) if isinstance(initial, Beams) else initial
-    final = (
-        events.flat("status") == 1 if "status" in events.columns else np.ones(events.offsets[-1], dtype=bool)
-    )
+    final = events.flat("status") == 1 if "status" in events.columns else np.ones(events.offsets[-1], dtype=bool)
     numbers = _quantum_numbers(events)
     momentum = np.stack(
         [energies(events) if energy is None else energy, *(events.flat(name) for name in ("px", "py", "pz"))],

@@ -165,9 +165,7 @@ def _check(rule: Rule, question: Question, values: Array, first: int) -> Check:
 
 
 def _initial_state(facts: RecordFacts) -> InitialState:
-    known = np.array(
-        [[code if pdg.is_known(code) else 22 for code in pair] for pair in facts.beam_ids.tolist()]
-    )
+    known = np.array([[code if pdg.is_known(code) else 22 for code in pair] for pair in facts.beam_ids.tolist()])
     return InitialState(facts.beam_momenta.sum(1), pdg.quantum_table(known.ravel()).reshape(-1, 2, 10).sum(1))
 
 
@@ -177,9 +175,7 @@ def _flags(faulty: NDArray[np.bool_]) -> Array:
 
 def _finite(question: Question) -> Array:
     columns = [question.events.flat(name) for name in ("px", "py", "pz", "mass")]
-    wrong: NDArray[np.bool_] = np.any(
-        [~np.isfinite(values) for values in (*columns, question.energy)], axis=0
-    )
+    wrong: NDArray[np.bool_] = np.any([~np.isfinite(values) for values in (*columns, question.energy)], axis=0)
     return question.count(wrong)
 
 
@@ -272,9 +268,7 @@ def _baryon(question: Question) -> Array | None:
 
 
 def _leptons(question: Question) -> Array | None:
-    return (
-        None if question.residuals is None else np.abs(question.residuals.leptons).max(1).astype(np.float64)
-    )
+    return None if question.residuals is None else np.abs(question.residuals.leptons).max(1).astype(np.float64)
 
 
 def _flavours(question: Question) -> Array | None:
@@ -304,12 +298,7 @@ def _masses(question: Question) -> Array:
 def _listed_mass(pdg_id: int) -> tuple[float, float]:
     """Mass of a narrow species and its tolerance in GeV; NaN where it has no fixed mass."""
     species = pdg.species(pdg_id)
-    if (
-        species.mass is None
-        or species.width is None
-        or species.width > NARROW_GEV
-        or not pdg.is_known(pdg_id)
-    ):
+    if species.mass is None or species.width is None or species.width > NARROW_GEV or not pdg.is_known(pdg_id):
         return np.nan, np.nan
     heavy = any(pdg.quantum_numbers(pdg_id).flavours[3:])
     return species.mass, HEAVY_MASS_TOLERANCE * species.mass if heavy else MASS_TOLERANCE_GEV

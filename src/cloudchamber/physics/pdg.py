@@ -71,9 +71,7 @@ def quantum_numbers(pdg_id: int) -> QuantumNumbers:
         leptons[_LEPTONS[code]] = sign
     baryon, flavours = _content(code)
     d, u, s, c, b = (sign * number for number in flavours)
-    return QuantumNumbers(
-        int(pdgid.three_charge), sign * baryon, (leptons[0], leptons[1], leptons[2]), (d, u, s, c, b)
-    )
+    return QuantumNumbers(int(pdgid.three_charge), sign * baryon, (leptons[0], leptons[1], leptons[2]), (d, u, s, c, b))
 
 
 def _content(code: int) -> tuple[int, tuple[int, ...]]:

@@ -168,9 +168,7 @@ def _write(name: str, network: _Network, trained: TrainedModel, out: Path) -> Pa
 def _name_dimensions(graph: Any, network: _Network) -> None:  # noqa: ANN401
     """Give the dynamic dimensions the names that they have in `network` instead of the exporter's."""
     given = {
-        str(value.shape[axis]): name
-        for value in graph.inputs
-        for axis, name in network.dynamic[value.name].items()
+        str(value.shape[axis]): name for value in graph.inputs for axis, name in network.dynamic[value.name].items()
     }
     for value in (*graph.inputs, *graph.outputs):
         value.shape = type(value.shape)([given.get(str(d), d) if not isinstance(d, int) else d for d in value.shape])

@@ -27,7 +27,7 @@ from cloudchamber.recipes.families import Blocks, family_of
 from cloudchamber.recipes.store import TrainedModel, load_model
 from cloudchamber.recipes.workers import Advance, exit_on_sigterm
 
-__all__ = ["GenerationSetting", "Generator", "generate_file", "load"]
+__all__ = ["GenerationSetting", "Generator", "generate_file", "load", "stream"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,9 +120,7 @@ class Generator:
         sampling = self.trained.card.preset.sampling
         stage_calls = sampling.stage_calls if setting.calls is None else {}
         sampler = setting.sampler or sampling.sampler
-        return Solver(
-            setting.calls or sampling.calls, sampler, setting.project, self.precision(setting), stage_calls
-        )
+        return Solver(setting.calls or sampling.calls, sampler, setting.project, self.precision(setting), stage_calls)
 
     def run_info(self, setting: GenerationSetting) -> RunInfo:
         """Metadata of a sample before decays.
@@ -225,19 +223,43 @@ def generate_file(
     Raises:
         InputError: if a number is impossible or the file cannot be written.
     """
-    for name, value in (("--events", events), ("--workers", workers), ("--batch-size", batch_size)):
-        _require(value > 0, f"{name} {value} is impossible: give a positive number.")
-    numbers = range(-(-events // BLOCK))
-    tally, left, run = Tally(), events, generator.run_info(setting)
+    _require(events > 0, f"--events {events} is impossible: give a positive number.")
+    tally, run = Tally(), generator.run_info(setting)
     with exit_on_sigterm(), files.open_writer(out, run) as writer:
-        for block in _blocks(generator, setting, numbers, workers, max(1, -(-batch_size // BLOCK))):
-            kept = block.events[:left]
+        for block in stream(generator, range(events), setting, workers=workers, batch_size=batch_size):
             writer.run = block.events.run
-            writer.write(kept)
+            writer.write(block.events)
             tally += block.tally
-            left -= len(kept)
-            advance(len(kept))
+            advance(len(block.events))
     return tally
+
+
+def stream(
+    generator: Generator, numbers: range, setting: GenerationSetting, *, workers: int = 1, batch_size: int = 1024
+) -> Iterator[Block]:
+    """Consecutive events of a run, block by block.
+
+    Args:
+        generator: a loaded model.
+        numbers: of the events.
+        setting: what to generate.
+        workers: processes to use.
+        batch_size: events in flight in each process, rounded up to blocks of 256.
+
+    Yields:
+        Blocks; the first and the last hold only what was asked for of them.
+
+    Raises:
+        InputError: if a number is impossible.
+    """
+    for name, value in (("--workers", workers), ("--batch-size", batch_size)):
+        _require(value > 0, f"{name} {value} is impossible: give a positive number.")
+    whole = range(numbers.start // BLOCK, -(-numbers.stop // BLOCK))
+    made = _blocks(generator, setting, whole, workers, max(1, -(-batch_size // BLOCK)))
+    for number, block in zip(whole, made, strict=True):
+        first = number * BLOCK
+        kept = block.events[max(numbers.start - first, 0) : numbers.stop - first]
+        yield Block(kept, block.tally)
 
 
 def _blocks(

@@ -5,8 +5,6 @@ sample is the same for any number of workers, a longer sample begins with a shor
 interrupted continues with the shards that are missing.
 """
 
-import errno
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +17,7 @@ from cloudchamber import __version__
 from cloudchamber.errors import InputError
 from cloudchamber.events import RunInfo
 from cloudchamber.formats import files, parquet
-from cloudchamber.formats.atomic import explain_os_error
+from cloudchamber.formats.atomic import explain_os_error, remove_leftovers
 from cloudchamber.recipes.workers import Advance, exit_on_sigterm, run_tasks
 from cloudchamber.simulate.pythia import DISSetting, simulate_shard
 
@@ -139,21 +137,11 @@ def _prepare(folder: Path) -> None:
         )
     try:
         folder.mkdir(exist_ok=True)
-        for leftover in folder.glob(".shard-*.parquet.*.part"):
-            if not _is_running(int(leftover.suffixes[-2][1:])):
-                leftover.unlink(missing_ok=True)
     except FileExistsError:
         raise InputError(f"--out '{folder}' is a file; give a folder.") from None
     except OSError as error:
         raise explain_os_error(error, folder) from error
-
-
-def _is_running(process_id: int) -> bool:
-    try:
-        os.kill(process_id, 0)
-    except OSError as error:
-        return error.errno != errno.ESRCH
-    return True
+    remove_leftovers(folder, "shard-*.parquet")
 
 
 def _missing_shards(folder: Path, wanted: list[Shard], expected: RunInfo) -> list[Shard]:

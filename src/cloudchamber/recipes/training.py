@@ -43,6 +43,7 @@ __all__ = [
     "write_maps",
 ]
 
+
 def train_preset(
     preset: Preset,
     data: Path,

@@ -21,6 +21,7 @@ from torch import Tensor
 
 __all__ = ["Affine", "Bijection", "TabulatedMap"]
 
+
 class Bijection(Protocol):
     """An invertible map of vectors with its Jacobian."""
 

@@ -141,4 +141,3 @@ class EventRng:
     @staticmethod
     def _shaped(numbers: Tensor, shape: tuple[int, ...]) -> Tensor:
         return numbers.flatten(1)[:, : math.prod(shape)].reshape(-1, *shape)
-

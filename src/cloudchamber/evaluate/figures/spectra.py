@@ -13,6 +13,7 @@ __all__ = ["azimuths", "multiplicities", "pseudorapidities", "transverse_momenta
 _FEWEST_DRAWN = 1000
 """Species with fewer particles in the candidate than this are not drawn: their bins would hold a few each."""
 
+
 def transverse_momenta(comparison: Comparison) -> Figure:
     """Distributions of pT of each species.
 
