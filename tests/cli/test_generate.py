@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cloudchamber import __version__
@@ -174,3 +175,17 @@ def test_impossible_slices_are_refused(tmp_path: Path, capsys: pytest.CaptureFix
     refused(capsys, generate(*QUICK, "--slices", "0", "--out", tmp_path / "run"), "--slices of 0 is impossible")
     refused(capsys, generate(*QUICK, "--slices", "5", "--out", tmp_path / "no" / "run"), "does not exist")
     refused(capsys, generate(*QUICK, "--slices", "5", "--out", tmp_path / "a.txt"), "no suffix of a known format")
+
+
+def test_electrons_of_a_file_are_completed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate(*QUICK, "--out", tmp_path / "a.parquet") == 0
+    capsys.readouterr()
+    model = ["--model", MODEL, "--calls", "1", "--workers", "1", "--electrons", tmp_path / "a.parquet"]
+    assert generate(*model, "--seed", "9", "--out", tmp_path / "b.parquet") == 0
+    assert "40 events" in capsys.readouterr().out
+    one, other = (files.read(tmp_path / name) for name in ("a.parquet", "b.parquet"))
+    assert one.electron.px.tolist() == other.electron.px.tolist()
+    assert not np.array_equal(one.counts, other.counts)
+    refused(capsys, generate(*model, "--events", "41", "--out", tmp_path / "c.parquet"), "--events 41", "holds 40")
+    refused(capsys, generate(*model, "--events", "0", "--out", tmp_path / "c.parquet"), "--events 0 is impossible")
+    assert not (tmp_path / "c.parquet").exists()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["generate"]
 
 _CAMPAIGN_SUFFIX = ".hepmc3.zst"
+_EVENTS = 10_000
 
 
 def generate(
@@ -28,7 +29,9 @@ def generate(
             help="File to make: .parquet, .hepmc3, .hepmc3.gz, .hepmc3.zst or .root. With --slices also a folder."
         ),
     ],
-    events: Annotated[int, typer.Option(help="Number of events.")] = 10_000,
+    events: Annotated[
+        int | None, typer.Option(help="Number of events; 10000 by default, or all there are in --electrons.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Names the random streams.")] = 1,
     calls: Annotated[int | None, typer.Option(help="Network calls of each diffusion stage.")] = None,
     sampler: Annotated[
@@ -48,6 +51,10 @@ def generate(
         int | None, typer.Option(help="Make numbered files of this many events; EIC productions use 10000.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Keep what a killed run of this command has made.")] = False,
+    electrons: Annotated[
+        Path | None,
+        typer.Option(help="Complete the scattered electrons of this file, the first particle of each event."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how long it would take, and how large.")] = False,
 ) -> None:
     """Generate events with a trained model.
@@ -75,24 +82,30 @@ def generate(
         device: where the networks run.
         slices: events of each of several numbered files.
         resume: keep what a killed run of this command has made.
+        electrons: file of scattered electrons to complete.
         dry_run: only say how long it would take, and how large.
     """
+    from cloudchamber.recipes.completion import read_completion
     from cloudchamber.recipes.generation import GenerationSetting, default_workers, load
 
+    if events is not None and events < 1:
+        raise InputError(f"--events {events} is impossible: give a positive number.")
     keeps_history = history or ".hepmc" in out.name or (slices is not None and not out.suffix)
+    generator = load(model, device)
+    completion = None if electrons is None else read_completion(electrons, generator.trained.card, events)
     setting = GenerationSetting(
-        seed=seed,
-        calls=calls,
-        sampler=sampler,
-        decay=decay,
-        history=decay and keeps_history,
-        project=project,
-        precision=precision,
-    )
-    run = _Run(
-        load(model, device), out, events, setting, default_workers() if workers is None else workers, batch_size,
-        slices, resume,
+        seed=seed, calls=calls, sampler=sampler, decay=decay, history=decay and keeps_history, project=project,
+        precision=precision, completion=completion,
     )  # fmt: skip
+    if completion is not None:
+        available = len(completion.electrons.weight)
+        if events is not None and events > available:
+            raise InputError(f"--events {events} is impossible: '{electrons}' holds {available:,}.")
+        events = available
+    events = _EVENTS if events is None else events
+    run = _Run(
+        generator, out, events, setting, default_workers() if workers is None else workers, batch_size, slices, resume
+    )
     if dry_run:
         typer.echo(run.estimate())
         return

@@ -2,7 +2,8 @@ r"""One block of events from a cascade: electron, species, masses, momenta, exac
 
 A block is 256 consecutive event numbers. It is always made whole and in the same way, so an event depends on the
 model, the seed and its number, never on how many events were asked for, in what batches, or by how many workers. Each
-event draws from streams of its own (one for each stage); decays draw from one stream per block.
+event draws from streams of its own (one for each stage); decays draw from one stream per block. Where scattered
+electrons are given, the rest of each event is drawn for its electron, which is left as it is.
 
 Quantum numbers are exact because the species are drawn again, at the same electron, until they carry the proton's and
 leave room for their masses below W. Four-momentum is exact by projection.
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cloudchamber.events import Events, RunInfo
+from cloudchamber.generate.electrons import Electrons
 from cloudchamber.generate.project import project
 from cloudchamber.models.autoregressive import MultisetModel
 from cloudchamber.models.cascade import Cascade
@@ -129,13 +131,14 @@ class _Species(NamedTuple):
 
 
 class _Electrons(NamedTuple):
-    """Scores (B, 2) and lab four-momenta (B, 4) of scattered electrons."""
+    """Scores (B, 2), lab four-momenta (B, 4) and masses (B,) of scattered electrons."""
 
     scores: Tensor
     scattered: Array
+    mass: Array
 
     def select(self, rows: NDArray[np.int64]) -> "_Electrons":
-        return _Electrons(self.scores[torch.from_numpy(rows)], self.scattered[rows])
+        return _Electrons(self.scores[torch.from_numpy(rows)], self.scattered[rows], self.mass[rows])
 
 
 class _Streams(NamedTuple):
@@ -180,25 +183,31 @@ class Pipeline:
         self.solver, self.device = solver or Solver(), device
 
     @torch.no_grad()
-    def block(self, number: int, seed: int, history: bool = False) -> Block:
+    def block(self, number: int, seed: int, history: bool = False, electrons: Electrons | None = None) -> Block:
         """All events of a block.
 
         Args:
             number: the block's number; its events are 256 `number` to 256 `number` + 255.
             seed: the user's seed.
             history: keep decayed particles.
+            electrons: 256 scattered electrons to complete; drawn by the model if there are none.
         """
         numbers = range(number * BLOCK, (number + 1) * BLOCK)
         tally = Tally(events=BLOCK)
-        electrons = self._electrons(EventRng(seed, numbers, 0, self.device))
+        if electrons is None:
+            given = self._electrons(EventRng(seed, numbers, 0, self.device))
+        else:
+            given = _Electrons(
+                self.representation.electron.encode(electrons.momenta), electrons.momenta, electrons.mass
+            )
         streams = _Streams(*(EventRng(seed, numbers, stage, self.device) for stage in (1, 2, 3)))
         if (finisher := self.finisher) is None:
-            return Block(self._hadronise(electrons, streams, tally), tally)
+            return Block(self._hadronise(given, streams, tally), tally)
 
         def decay(events: Events, attempt: int) -> Finished:
             return finisher.decay(events, seed=seed, block=number, attempt=attempt, history=history)
 
-        return Block(self._finish(electrons, streams, decay, tally), tally)
+        return Block(self._finish(given, streams, decay, tally), tally)
 
     def _finish(self, electrons: _Electrons, streams: _Streams, decay: _Decay, tally: Tally) -> Events:
         """Finished events; those whose decays are impossible get new hadrons at the same electron."""
@@ -223,7 +232,7 @@ class Pipeline:
         for _ in range(_ATTEMPTS):
             rows = np.flatnonzero(~self._physical(scattered)).tolist()
             if not rows:
-                return _Electrons(scores, scattered)
+                return _Electrons(scores, scattered, np.full(BLOCK, ELECTRON_MASS))
             chosen = rng.select(rows)
             given = Batch(torch.zeros(len(rows), scores.shape[1]), torch.ones(len(rows))).to(self.device)
             scores[rows] = electron.sample(given, chosen, self.solver.calls_of("electron"), self.solver.sampler).cpu()
@@ -238,7 +247,7 @@ class Pipeline:
 
     def _hadronise(self, electrons: _Electrons, streams: _Streams, tally: Tally) -> Events:
         """Hadrons for given electrons, with exact quantum numbers and four-momentum."""
-        scores, scattered = electrons
+        scores, scattered, mass = electrons
         W = np.sqrt(dis_variables(scattered, self.representation.beams).W2)
         species = self._species(scores, W, streams.species, tally)
         cloud = self._clouds(scores, species, streams.cloud)
@@ -251,7 +260,7 @@ class Pipeline:
         lab = to_lab(momentum, event, scattered, self.representation.beams)
         pdg_ids = self.representation.species.pdg_ids[species.kinds[species.mask]].numpy()
         hadrons = {"pdg_id": pdg_ids, "px": lab[:, 1], "py": lab[:, 2], "pz": lab[:, 3], "mass": masses}
-        return self.representation.unfold(assemble(scattered, hadrons, event, self.run), streams.unfolding)
+        return self.representation.unfold(assemble(scattered, hadrons, event, self.run, mass), streams.unfolding)
 
     def _species(self, scores: Tensor, W: Array, rng: EventRng, tally: Tally) -> _Species:
         """Species and masses, drawn again until they obey the conservation laws."""
@@ -320,7 +329,9 @@ class Pipeline:
         return stage.sample(given.to(self.device), rng.select(rows.tolist()), calls, sampler).cpu().float()
 
 
-def assemble(scattered: Array, hadrons: Mapping[str, NDArray[Any]], event: NDArray[np.int64], run: RunInfo) -> Events:
+def assemble(
+    scattered: Array, hadrons: Mapping[str, NDArray[Any]], event: NDArray[np.int64], run: RunInfo, mass: Array
+) -> Events:
     """Events with the scattered electron first, in float64.
 
     Args:
@@ -328,6 +339,7 @@ def assemble(scattered: Array, hadrons: Mapping[str, NDArray[Any]], event: NDArr
         hadrons: columns pdg_id, px, py, pz and mass of the other particles, each of shape (n,), GeV.
         event: event number of each, in rising order, shape (n,).
         run: metadata.
+        mass: of the electrons, shape (B,), GeV.
     """
     counts = np.bincount(event, minlength=len(scattered)) + 1
     first = np.concatenate([[0], np.cumsum(counts)[:-1]])
@@ -339,7 +351,7 @@ def assemble(scattered: Array, hadrons: Mapping[str, NDArray[Any]], event: NDArr
         "px": scattered[:, 1],
         "py": scattered[:, 2],
         "pz": scattered[:, 3],
-        "mass": np.full(n, ELECTRON_MASS),
+        "mass": mass,
     }
     columns: dict[str, NDArray[Any]] = {}
     for name, values in hadrons.items():

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from cloudchamber.events import RunInfo
+from cloudchamber.generate.electrons import Electrons
 from cloudchamber.generate.pipeline import BLOCK, Block, Solver, Tally, assemble
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.models.diffusion import Diffusion
+from cloudchamber.physics.dis import ELECTRON_MASS
 from cloudchamber.represent.published import PublishedRepresentation
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import EventRng
@@ -47,14 +49,16 @@ class PublishedPipeline:
         self.solver, self.device = solver, device
 
     @torch.no_grad()
-    def block(self, number: int, seed: int, history: bool = False) -> Block:
+    def block(self, number: int, seed: int, history: bool = False, electrons: Electrons | None = None) -> Block:
         """All events of a block.
 
         Args:
             number: the block's number; its events are 256 `number` to 256 `number` + 255.
             seed: the user's seed.
             history: not used, since nothing decays.
+            electrons: must be None; the particles of a given electron cannot be drawn.
         """
+        assert electrons is None
         numbers = range(number * BLOCK, (number + 1) * BLOCK)
         first = EventRng(seed, numbers, 0, self.device)
         event = self._event(first)
@@ -65,7 +69,9 @@ class PublishedPipeline:
         given = Batch(x, torch.ones(BLOCK), context=event, mask=mask)
         particles = self._draw("particles", given, EventRng(seed, numbers, 1, self.device))
         decoded = self.representation.decode(event, particles, mask, phi)
-        return Block(assemble(decoded.scattered, decoded.particles, decoded.event, self.run), Tally(events=BLOCK))
+        mass = np.full(BLOCK, ELECTRON_MASS)
+        events = assemble(decoded.scattered, decoded.particles, decoded.event, self.run, mass)
+        return Block(events, Tally(events=BLOCK))
 
     def _event(self, rng: EventRng) -> Tensor:
         """Scores of event features, shape (256, 3)."""

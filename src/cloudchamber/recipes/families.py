@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from torch import Tensor
 
 from cloudchamber.events import Events, RunInfo
+from cloudchamber.generate.electrons import Electrons
 from cloudchamber.generate.pipeline import Block, Finisher, Pipeline, Solver
 from cloudchamber.generate.published import PublishedPipeline
 from cloudchamber.models.cascade import Cascade
@@ -38,8 +39,8 @@ class Representation(Protocol):
 class Blocks(Protocol):
     """Makes events in blocks of 256 event numbers."""
 
-    def block(self, number: int, seed: int, history: bool = False) -> Block:
-        """All events of a block."""
+    def block(self, number: int, seed: int, history: bool = False, electrons: Electrons | None = None) -> Block:
+        """All events of a block, drawn or for given electrons."""
         ...
 
 

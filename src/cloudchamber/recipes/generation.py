@@ -7,13 +7,13 @@ order. Every process computes with one thread, so that the same numbers come out
 import multiprocessing
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 
@@ -21,8 +21,10 @@ from cloudchamber import __version__
 from cloudchamber.errors import InputError
 from cloudchamber.events import Events, Level, RunInfo
 from cloudchamber.formats import files
+from cloudchamber.generate.electrons import Electrons
 from cloudchamber.generate.pipeline import BLOCK, Block, Finisher, Solver, Tally
 from cloudchamber.process.sampler import SAMPLERS
+from cloudchamber.recipes.completion import Completion, completion_of
 from cloudchamber.recipes.families import Blocks, family_of
 from cloudchamber.recipes.store import TrainedModel, load_model
 from cloudchamber.recipes.workers import Advance, exit_on_sigterm
@@ -42,6 +44,7 @@ class GenerationSetting:
         history: keep decayed particles with status 2 and their vertices.
         project: make four-momentum exact; off only for studies.
         precision: of matrix products; `auto` is bfloat16 where the processor multiplies it faster than float32.
+        completion: scattered electrons to complete, one for each event of the run; None to draw them.
 
     Raises:
         InputError: if a number or the sampler is impossible.
@@ -54,6 +57,7 @@ class GenerationSetting:
     history: bool = False
     project: bool = True
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    completion: Completion | None = None
 
     def __post_init__(self) -> None:
         _require(self.seed >= 0, f"--seed {self.seed} is impossible: it must be at least 0.")
@@ -97,6 +101,21 @@ class Generator:
             blocks = [pipeline.block(number, seed, setting.history) for number in range(-(-n // BLOCK))]
         return Events.concatenate([block.events for block in blocks])[:n]
 
+    def complete(self, electrons: Events, seed: int = 0, **options: Any) -> Events:  # noqa: ANN401
+        """The events of given scattered electrons, with hadronic final states from the model.
+
+        Args:
+            electrons: events whose first particle is the scattered electron; others are not looked at.
+            seed: names the random streams.
+            **options: other fields of `GenerationSetting`.
+
+        Raises:
+            InputError: if an argument is impossible, or an electron is outside of what the model has learnt.
+        """
+        completion = completion_of(electrons, self.trained.card, "electrons")
+        numbers, setting = range(len(electrons)), GenerationSetting(seed=seed, completion=completion, **options)
+        return Events.concatenate([block.events for block in stream(self, numbers, setting)])
+
     def pipeline(self, setting: GenerationSetting) -> Blocks:
         """The machinery that makes the blocks of a run.
 
@@ -136,8 +155,14 @@ class Generator:
         command += "" if solver.stage_calls else f" --calls {solver.calls}"
         solved = (f"sampler {solver.sampler}", f"precision {solver.precision}")
         calls = (f"calls {solver.calls}", *(f"calls of {stage} {n}" for stage, n in solver.stage_calls.items()))
-        acceptance = family_of(card.preset).acceptance
-        return card.data.with_(
+        acceptance, data, completed = family_of(card.preset).acceptance, card.data, {}
+        if setting.completion is not None:
+            known = setting.completion.run
+            completed = setting.completion.provenance
+            flags += f" --electrons {setting.completion.name}"
+            data = data.with_(cuts=known.cuts, cross_section_pb=known.cross_section_pb,
+                              cross_section_error_pb=known.cross_section_error_pb)  # fmt: skip
+        return data.with_(
             generator="cloudchamber",
             generator_version=__version__,
             settings=(f"model {card.preset.name}", *calls, *solved),
@@ -149,6 +174,7 @@ class Generator:
                 "model_sha256": self.trained.digest,
                 "trained_on": f"{card.data.generator} {card.data.generator_version}",
                 **({} if acceptance is None else {"acceptance": acceptance.description}),
+                **completed,
             },
         )
 
@@ -254,32 +280,44 @@ def stream(
     """
     for name, value in (("--workers", workers), ("--batch-size", batch_size)):
         _require(value > 0, f"{name} {value} is impossible: give a positive number.")
-    whole = range(numbers.start // BLOCK, -(-numbers.stop // BLOCK))
-    made = _blocks(generator, setting, whole, workers, max(1, -(-batch_size // BLOCK)))
-    for number, block in zip(whole, made, strict=True):
-        first = number * BLOCK
-        kept = block.events[max(numbers.start - first, 0) : numbers.stop - first]
-        yield Block(kept, block.tally)
+    electrons = None if setting.completion is None else setting.completion.electrons
+    tasks = [
+        _Task(number, None if electrons is None else electrons.select(range(number * BLOCK, (number + 1) * BLOCK)))
+        for number in range(numbers.start // BLOCK, -(-numbers.stop // BLOCK))
+    ]
+    made = _blocks(generator, setting, tasks, workers, max(1, -(-batch_size // BLOCK)))
+    for (number, given), block in zip(tasks, made, strict=True):
+        first, events = number * BLOCK, block.events
+        if given is not None:
+            events = Events(events.particles, given.weight, events.run)
+        yield Block(events[max(numbers.start - first, 0) : numbers.stop - first], block.tally)
+
+
+class _Task(NamedTuple):
+    """A block to make, with its electrons if they are given."""
+
+    number: int
+    electrons: Electrons | None
 
 
 def _blocks(
-    generator: Generator, setting: GenerationSetting, numbers: range, workers: int, in_flight: int
+    generator: Generator, setting: GenerationSetting, tasks: Sequence[_Task], workers: int, in_flight: int
 ) -> Iterator[Block]:
     """Blocks in the order of their numbers, made here or by worker processes that stay a few blocks ahead."""
-    if min(workers, len(numbers)) == 1:
+    if min(workers, len(tasks)) == 1:
         pipeline = generator.pipeline(setting)
         with _one_thread():
-            for number in numbers:
-                yield pipeline.block(number, setting.seed, setting.history)
+            for task in tasks:
+                yield pipeline.block(task.number, setting.seed, setting.history, task.electrons)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        min(workers, len(numbers)), context, _start_worker, (generator.name, generator.device, setting)
+        min(workers, len(tasks)), context, _start_worker, (generator.name, generator.device, setting)
     ) as pool:
         ahead: deque[Future[Block]] = deque()
         try:
-            for number in numbers:
-                ahead.append(pool.submit(_work, number))
+            for task in tasks:
+                ahead.append(pool.submit(_work, task))
                 if len(ahead) >= workers * (in_flight + 1):
                     yield ahead.popleft().result()
             while ahead:
@@ -300,10 +338,10 @@ def _start_worker(name: str, device: str, setting: GenerationSetting) -> None:
     _worker = (load(name, device).pipeline(setting), setting)
 
 
-def _work(number: int) -> Block:
+def _work(task: _Task) -> Block:
     assert _worker is not None
     pipeline, setting = _worker
-    return pipeline.block(number, setting.seed, setting.history)
+    return pipeline.block(task.number, setting.seed, setting.history, task.electrons)
 
 
 @contextmanager
