@@ -31,6 +31,7 @@ def train(
         str | None, typer.Option(help="Train one stage: electron, species or cloud; event or particles in omnilearn.")
     ] = None,
     anew: Annotated[bool, typer.Option(help="Start the stage of --only from nothing, in the preset's size.")] = False,
+    refit: Annotated[bool, typer.Option(help="Fit the maps and species of --init's networks to these events.")] = False,
     snapshots: Annotated[str | None, typer.Option(help="Keep averaged weights this often, such as 15m.")] = None,
 ) -> None:
     """Train a model on simulated or measured events.
@@ -55,6 +56,7 @@ def train(
         init: a model to start from.
         only: train one stage.
         anew: start this stage from nothing.
+        refit: take over the networks of --init for other maps and species.
         snapshots: keep averaged weights this often.
 
     Raises:
@@ -70,7 +72,7 @@ def train(
     minutes = None if snapshots is None else duration(snapshots, "--snapshots") / 60
     result = train_preset(
         chosen, data, out, resume=resume, steps=steps, max_time=seconds, device=device, precision=precision,
-        seed=seed, snapshot_minutes=minutes, init=init, only=only, anew=anew,
+        seed=seed, snapshot_minutes=minutes, init=init, only=only, anew=anew, refit=refit,
     )  # fmt: skip
     state = f"interrupted by {result.signal}; add --resume to continue" if result.signal else "done"
     loss = "" if result.validation_loss is None else f", validation loss {result.validation_loss:.4f}"

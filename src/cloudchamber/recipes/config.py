@@ -135,6 +135,7 @@ class Preset(_Section):
     level: Level
     family: Literal["cascade", "omnilearn"] = "cascade"
     fold_decays: bool = Field(default=False, description="of narrow particles, before learning")
+    fold_resonances: bool = Field(default=False, description="broad ones, by lot, after the narrow particles")
     electron: ElectronStage = ElectronStage()
     species: SpeciesStage = SpeciesStage()
     cloud: CloudStage = CloudStage()
@@ -155,8 +156,8 @@ class Preset(_Section):
 
     @model_validator(mode="after")
     def _folds_what_has_decayed(self) -> "Preset":
-        if self.fold_decays and self.level is not Level.STABLE:
-            raise ValueError("fold_decays needs level stable, where the decays are done")
+        if (self.fold_decays or self.fold_resonances) and self.level is not Level.STABLE:
+            raise ValueError("fold_decays and fold_resonances need level stable, where the decays are done")
         return self
 
 

@@ -98,7 +98,9 @@ def _published_pipeline(
 
 FAMILIES: Mapping[str, Family[Any]] = {
     "cascade": Family(
-        lambda preset, events: CloudRepresentation.fit(events, fold_decays=preset.fold_decays),
+        lambda preset, events: CloudRepresentation.fit(
+            events, fold_decays=preset.fold_decays, fold_resonances=preset.fold_resonances
+        ),
         CloudRepresentation.from_state,
         build_model,
         Pipeline,

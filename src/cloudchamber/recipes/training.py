@@ -16,6 +16,7 @@ from cloudchamber.events import Events, RunInfo
 from cloudchamber.formats import parquet
 from cloudchamber.formats.atomic import atomic_path, explain_os_error
 from cloudchamber.models.cascade import Cascade
+from cloudchamber.recipes.adopt import adopt
 from cloudchamber.recipes.config import Preset, Training
 from cloudchamber.recipes.domain import domain_of
 from cloudchamber.recipes.families import Representation, family_of
@@ -59,6 +60,7 @@ def train_preset(
     init: str | None = None,
     only: str | None = None,
     anew: bool = False,
+    refit: bool = False,
 ) -> TrainingResult:
     """Train a preset on a folder of events.
 
@@ -76,25 +78,31 @@ def train_preset(
         init: a model to start from, with its networks and maps; the preset then only says how to train.
         only: train this stage of the cascade and leave the others as they are.
         anew: start the stage `only` from nothing, in the preset's size, between the other stages of `init`.
+        refit: fit the representation to these data as the preset says, and take the networks of `init` over, species
+            by species.
 
     Raises:
         InputError: if the data, the folder or a setting cannot be used.
     """
     if anew and (init is None or only is None):
         raise InputError("--anew starts one stage of a model from nothing: name them with --init and --only.")
+    if refit and (init is None or anew):
+        raise InputError("--refit takes over the networks of a model: name it with --init, and leave --anew out.")
     require_level(data, preset)
     parts = split(data)
     torch.manual_seed(seed)
     if not resume:
-        _new_run(preset, parts, out, init, only if anew else None)
+        _new_run(preset, parts, out, None if refit else init, only if anew else None)
     start = read_card(out / RUN_CARD)
     family = family_of(start.preset)
-    representation: Representation = family.restore(read_tensors(out / RUN_MAPS))
+    representation: Any = family.restore(read_tensors(out / RUN_MAPS))
     model = family.build(start.preset, representation)
     if only is not None:
         _require_stage(model, only)
         model.train_only(only)
-    if init is not None:
+    if refit:
+        adopt(model, representation.species.pdg_ids, load_model(str(init)))
+    elif init is not None:
         for name, stage in load_model(init).model.stages.items():
             if not (anew and name == only):
                 model[name].load_state_dict(stage.state_dict())

@@ -8,8 +8,8 @@ Y = asinh(pz / mT) there, the scores of a particle are
 
 with R and N the Rayleigh and normal quantile maps of its species. R makes the transverse vector a unit normal in the
 plane, so the azimuth has no seam; the scale ln(W / W0) is the width of the rapidity plateau. Every map has an inverse
-and a log-determinant. Where the representation folds decays (`represent.fold`), the particles are those of the folded
-event, and so are densities.
+and a log-determinant. Where the representation folds decays (`represent.fold`, `represent.resonances`), the particles
+are those of the folded event, and so are densities.
 """
 
 import math
@@ -26,6 +26,7 @@ from cloudchamber.events import Beams, Events
 from cloudchamber.physics.dis import dis_variables, from_frame, hadronic_tetrad, to_frame
 from cloudchamber.represent.electron import ElectronCoordinates
 from cloudchamber.represent.fold import Folding
+from cloudchamber.represent.resonances import Resonances
 from cloudchamber.represent.species import SpeciesTable, pools
 from cloudchamber.tensors.batch import Batch, Bundle
 from cloudchamber.tensors.bijections import TabulatedMap
@@ -61,6 +62,7 @@ class CloudRepresentation:
         transverse: Rayleigh maps of pT.
         longitudinal: normal maps of the scaled rapidity.
         folding: decays that are folded before all else; None for none.
+        resonances: broad resonances that are folded after those; None for none.
     """
 
     CONTEXT = 4
@@ -74,10 +76,11 @@ class CloudRepresentation:
         longitudinal: TabulatedMap,
         *,
         folding: Folding | None = None,
+        resonances: Resonances | None = None,
     ) -> None:
         self.electron, self.species, self.pool = electron, species, pool
         self.transverse, self.longitudinal = transverse, longitudinal
-        self.folding = folding
+        self.folding, self.resonances = folding, resonances
 
     @property
     def beams(self) -> Beams:
@@ -85,12 +88,13 @@ class CloudRepresentation:
         return self.electron.beams
 
     @classmethod
-    def fit(cls, events: Events, *, fold_decays: bool = False) -> "CloudRepresentation":
+    def fit(cls, events: Events, *, fold_decays: bool = False, fold_resonances: bool = False) -> "CloudRepresentation":
         """Fit all maps on a sample; momenta on its first 300,000 events.
 
         Args:
             events: the scattered electron first in each.
             fold_decays: fold the decays of narrow particles, see `represent.fold`.
+            fold_resonances: and then those of broad resonances, see `represent.resonances`.
 
         Raises:
             InputError: if the sample's metadata lacks the beams, or it has nothing to fold.
@@ -100,6 +104,8 @@ class CloudRepresentation:
             raise InputError("the events do not say their beams; simulate them with 'cloudchamber simulate dis'.")
         folding = _folding(events) if fold_decays else None
         events = folding.fold(events) if folding else events
+        resonances = Resonances.fit(events) if fold_resonances else None
+        events = resonances.fold(events) if resonances and resonances.windows else events
         hadronic = events.hadronic
         pdg_ids = ak.to_numpy(ak.flatten(hadronic.pdg_id))
         species = SpeciesTable.fit(pdg_ids, ak.to_numpy(ak.flatten(hadronic.mass)))
@@ -119,6 +125,7 @@ class CloudRepresentation:
             TabulatedMap.fit([_at_least_two(pt[r], 0.0) for r in rows], "rayleigh"),
             TabulatedMap.fit([_at_least_two(scaled[r], -1.0) for r in rows]),
             folding=folding,
+            resonances=resonances if resonances and resonances.windows else None,
         )
 
     def encode(self, events: Events) -> Bundle:
@@ -173,7 +180,9 @@ class CloudRepresentation:
         Args:
             events: as simulated.
         """
-        return events if self.folding is None else self.folding.fold(events)
+        for fold in (self.folding, self.resonances):
+            events = events if fold is None else fold.fold(events)
+        return events
 
     def unfold(self, events: Events, rng: Rng) -> Events:
         """The events with all decays done that `fold` undoes.
@@ -182,7 +191,9 @@ class CloudRepresentation:
             events: as the model knows them.
             rng: random streams, one for each event.
         """
-        return events if self.folding is None else self.folding.unfold(events, rng)
+        for fold in (self.resonances, self.folding):
+            events = events if fold is None else fold.unfold(events, rng)
+        return events
 
     def context(self, electron_scores: Tensor, counts: Tensor) -> Tensor:
         """What later stages are told of an event, shape (B, 4): the electron's scores, scaled ln W and multiplicity.
@@ -263,6 +274,7 @@ class CloudRepresentation:
             **_prefixed("transverse", self.transverse.state()),
             **_prefixed("longitudinal", self.longitudinal.state()),
             **({} if self.folding is None else _prefixed("folding", self.folding.state())),
+            **({} if self.resonances is None else _prefixed("resonances", self.resonances.state())),
         }
 
     @classmethod
@@ -274,7 +286,7 @@ class CloudRepresentation:
         """
         electron_energy, hadron_energy, pt_min = state["edges"].tolist()
         beams = Beams(electron=electron_energy, hadron=hadron_energy)
-        folding = _part(state, "folding")
+        folding, resonances = _part(state, "folding"), _part(state, "resonances")
         return cls(
             ElectronCoordinates(beams, pt_min, TabulatedMap.from_state(_part(state, "electron"))),
             SpeciesTable.from_state(_part(state, "species")),
@@ -282,6 +294,7 @@ class CloudRepresentation:
             TabulatedMap.from_state(_part(state, "transverse")),
             TabulatedMap.from_state(_part(state, "longitudinal")),
             folding=Folding.from_state(folding) if folding else None,
+            resonances=Resonances.from_state(resonances) if resonances else None,
         )
 
     def _scores(self, hadrons: _Hadrons, W: Array) -> Tensor:

@@ -17,7 +17,7 @@ the masses are measured on the sample. Nothing is found where momenta were smear
 The density of a folded event is that of its parents; each decay adds the constant 1 / (4 pi) on its sphere.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,12 +40,30 @@ from cloudchamber.represent.exact_pairs import (
 )
 from cloudchamber.tensors.rng import Rng
 
-__all__ = ["DECAYS", "Folding"]
+__all__ = ["DECAYS", "Folding", "decayed", "replaced"]
 
-DECAYS = (Decay(111, 22, 22), Decay(221, 22, 22), Decay(3212, 3122, 22), Decay(-3212, -3122, 22))
+DECAYS = (
+    Decay(111, 22, 22),
+    Decay(221, 22, 22),
+    Decay(3212, 3122, 22),
+    Decay(-3212, -3122, 22),
+    Decay(113, 211, -211),
+    Decay(2224, 2212, 211),
+    Decay(-2224, -2212, -211),
+    Decay(2114, 2212, -211),
+    Decay(-2114, -2212, 211),
+    Decay(1114, 2112, -211),
+    Decay(-1114, -2112, 211),
+    Decay(421, -321, 211),
+    Decay(-421, 321, -211),
+)
 
-_SEARCH = 1e-4
+_SEARCH = 1e-3
 """Relative distance from the listed mass within which a generator's mass is looked for."""
+_SAME = 2e-7
+"""Relative distance of masses that may be one, rounded."""
+_NEAR = 1e-4
+"""Relative distance from the generator's mass within which chance pairs must be fewer than pairs of that mass."""
 _COARSE = 1e-3
 """Relative deviation of m^2 above which no tolerance is worked out."""
 _FEWEST = 3
@@ -105,22 +123,7 @@ class Folding:
         Returns:
             Final states with float64 momenta.
         """
-        particles = Particles.of(events)
-        parents = np.flatnonzero(np.isin(particles.pdg_id, [decay.parent for decay in self.decays]))
-        copies = np.ones(len(particles.mass), dtype=np.int64)
-        copies[parents] = 2
-        first = (np.cumsum(copies) - copies)[parents]
-        columns = np.repeat(_rows(particles), copies, axis=0)
-        numbers = np.repeat(particles.pdg_id, copies)
-        directions = _directions(particles.event[parents], len(events), rng)
-        for decay in self.decays:
-            mine = particles.pdg_id[parents] == decay.parent
-            masses = self.masses[decay.first], self.masses[decay.second]
-            daughters = _daughters(_rows(particles)[parents[mine]], masses, directions[mine])
-            for step, number in enumerate(decay[1:]):
-                columns[first[mine] + step], numbers[first[mine] + step] = daughters[step], number
-        counts = np.bincount(particles.event, weights=copies, minlength=len(events))
-        return _assembled(events, counts.astype(np.int64), numbers, columns)
+        return decayed(events, self.decays, self.masses, rng)
 
     def state(self) -> dict[str, Tensor]:
         """The tensors that define the folding."""
@@ -141,16 +144,8 @@ class Folding:
 
     def _folded(self, events: Events) -> Events:
         particles = Particles.of(events)
-        parent, first, second = self._found(particles)
-        place, gone = np.minimum(first, second), np.maximum(first, second)
-        columns, numbers = _rows(particles), particles.pdg_id.copy()
-        columns[place, :3] += columns[gone, :3]
-        columns[place, 3] = [self.masses[number] for number in parent.tolist()]
-        numbers[place] = parent
-        keep = np.ones(len(numbers), dtype=bool)
-        keep[gone] = False
-        counts = np.bincount(particles.event[keep], minlength=len(events))
-        return _assembled(events, counts, numbers[keep], columns[keep])
+        found = self._found(particles)
+        return replaced(events, particles, found, np.array([self.masses[number] for number in found[0].tolist()]))
 
     def _found(self, particles: Particles) -> Rows:
         """PDG numbers of parents, and the rows of their first and second daughters, shape (3, n)."""
@@ -168,13 +163,68 @@ class Folding:
         return found[:, exclusive(found[1], found[2], np.concatenate(pulls))]
 
 
+def replaced(events: Events, particles: Particles, found: Rows, masses: Array) -> Events:
+    """Events with parents in place of pairs, where the first of the two stood, with the sum of their momenta.
+
+    Args:
+        events: final states.
+        particles: theirs.
+        found: PDG numbers of parents, and the rows of their first and second daughters, shape (3, n).
+        masses: of the parents, shape (n,), GeV.
+    """
+    parent, first, second = found
+    place, gone = np.minimum(first, second), np.maximum(first, second)
+    columns, numbers = _rows(particles), particles.pdg_id.copy()
+    columns[place, :3] += columns[gone, :3]
+    columns[place, 3] = masses
+    numbers[place] = parent
+    keep = np.ones(len(numbers), dtype=bool)
+    keep[gone] = False
+    counts = np.bincount(particles.event[keep], minlength=len(events))
+    return _assembled(events, counts, numbers[keep], columns[keep])
+
+
+def decayed(events: Events, decays: Sequence[Decay], masses: Mapping[int, float], rng: Rng) -> Events:
+    """Isotropic decays of all parents, the daughters in the place of each.
+
+    Args:
+        events: with parents; other columns than momenta, mass and number are dropped.
+        decays: one for each parent.
+        masses: of the daughters by PDG number, GeV.
+        rng: random streams, one for each event.
+
+    Returns:
+        Events with float64 momenta.
+    """
+    particles = Particles.of(events)
+    parents = np.flatnonzero(np.isin(particles.pdg_id, [decay.parent for decay in decays]))
+    copies = np.ones(len(particles.mass), dtype=np.int64)
+    copies[parents] = 2
+    first = (np.cumsum(copies) - copies)[parents]
+    columns = np.repeat(_rows(particles), copies, axis=0)
+    numbers = np.repeat(particles.pdg_id, copies)
+    directions = _directions(particles.event[parents], len(events), rng)
+    for decay in decays:
+        mine = particles.pdg_id[parents] == decay.parent
+        made = _daughters(
+            _rows(particles)[parents[mine]], (masses[decay.first], masses[decay.second]), directions[mine]
+        )
+        for step, number in enumerate(decay[1:]):
+            columns[first[mine] + step], numbers[first[mine] + step] = made[step], number
+    counts = np.bincount(particles.event, weights=copies, minlength=len(events))
+    return _assembled(events, counts.astype(np.int64), numbers, columns)
+
+
 def _measured_mass(particles: Particles, pairs: Pairs, listed: float) -> float | None:
-    """The exact mass that pairs near the listed mass share; None where they share none."""
+    """The exact mass that most pairs near the listed mass share; None where chance pairs are more."""
     mass = np.sqrt(np.maximum(pairs.square, 0))
-    near = np.abs(mass - listed) < _SEARCH * listed
-    if near.sum() < _FEWEST:
+    sought = np.sort(mass[np.abs(mass - listed) < _SEARCH * listed])
+    if len(sought) < _FEWEST:
         return None
-    common = _median(mass[near])
+    behind = np.searchsorted(sought, sought * (1 + _SAME), side="right")
+    first = int(np.argmax(behind - np.arange(len(sought))))
+    common = _median(sought[first : behind[first]])
+    near = np.abs(mass - common) < _NEAR * common
     same = int((pull(particles, pairs.select(near), common) <= 1).sum())
     return common if same >= max(_FEWEST, near.sum() / 2) else None
 

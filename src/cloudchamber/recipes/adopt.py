@@ -1,0 +1,52 @@
+"""From a trained model to one of another sample: the networks of the first, species by species.
+
+Two samples seldom hold the same species, and a table orders them by their frequency. Networks know a species by rows of
+some tensors; a row is taken over where both samples hold the species, and starts from nothing where only the new one
+does. All other tensors are taken over as they are.
+"""
+
+import torch
+from torch import Tensor
+
+from cloudchamber.errors import InputError
+from cloudchamber.models.cascade import Cascade
+from cloudchamber.recipes.store import TrainedModel
+
+__all__ = ["adopt"]
+
+_OF_SPECIES = {
+    "cloud": ("denoiser.net.kinds.weight",),
+    "species": ("net.kinds.weight", "net.outputs.weight", "net.outputs.bias"),
+}
+"""Tensors by stage whose first rows belong to species; a row after the last belongs to the end mark."""
+_OF_SAMPLE = ("charges", "total")
+"""Tensors that a sample defines."""
+
+
+def adopt(model: Cascade, species: Tensor, base: TrainedModel) -> None:
+    """Give a new model the networks of a trained one.
+
+    Args:
+        model: of the same sizes, for the new sample.
+        species: PDG numbers of its table, shape (S,).
+        base: the trained model.
+
+    Raises:
+        InputError: if the networks have other sizes.
+    """
+    known = {number: row for row, number in enumerate(base.representation.species.pdg_ids.tolist())}  # type: ignore[attr-defined]
+    pairs = [(row, known[number]) for row, number in enumerate(species.tolist()) if number in known]
+    ours, theirs = (torch.tensor(rows, dtype=torch.long) for rows in zip(*pairs, strict=True))
+    for name, stage in model.stages.items():
+        own, given = stage.state_dict(), base.model[name].state_dict()
+        for key, value in given.items():
+            if key in _OF_SPECIES.get(name, ()):
+                own[key][ours] = value[theirs]
+                own[key][len(species) :] = value[len(known) :]
+            elif key not in _OF_SAMPLE:
+                if key not in own or own[key].shape != value.shape:
+                    raise InputError(
+                        f"the stage '{name}' of the model has another size than the preset says; give both the same."
+                    )
+                own[key] = value
+        stage.load_state_dict(own)
