@@ -27,7 +27,7 @@ from cloudchamber.process.sampler import SAMPLERS
 from cloudchamber.recipes.completion import Completion, completion_of
 from cloudchamber.recipes.families import Blocks, family_of
 from cloudchamber.recipes.store import TrainedModel, load_model
-from cloudchamber.recipes.workers import Advance, exit_on_sigterm
+from cloudchamber.recipes.workers import Advance, exit_on_sigterm, keep_freed_memory
 
 __all__ = ["GenerationSetting", "Generator", "generate_file", "load", "stream"]
 
@@ -335,6 +335,7 @@ def _start_worker(name: str, device: str, setting: GenerationSetting) -> None:
     """Load the model once in each worker process."""
     global _worker  # noqa: PLW0603
     torch.set_num_threads(1)
+    keep_freed_memory()
     _worker = (load(name, device).pipeline(setting), setting)
 
 

@@ -5,6 +5,7 @@ parent is gone finds the pipe closed and leaves. An interrupt ends all workers a
 nothing runs on behind.
 """
 
+import ctypes
 import os
 import signal
 import sys
@@ -20,11 +21,14 @@ from typing import Any, Generic, TypeVar
 
 from cloudchamber.errors import InputError
 
-__all__ = ["Advance", "Helpers", "available_cores", "behind", "exit_on_sigterm", "run_tasks"]
+__all__ = ["Advance", "Helpers", "available_cores", "behind", "exit_on_sigterm", "keep_freed_memory", "run_tasks"]
 
 Task = TypeVar("Task")
 Advance = Callable[[int], None]
 """Called with the number of events that have been made since the last call."""
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""Numbers of options in glibc's malloc.h."""
+_KEPT_BYTES = 1 << 30
 _SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
 
 
@@ -110,6 +114,18 @@ def _team(job: Callable[[Task, Advance], None], workers: int) -> "Iterator[list[
             if process.pid is not None:
                 process.terminate()
                 process.join()
+
+
+def keep_freed_memory() -> None:
+    """Let this process reuse freed memory instead of giving it back to the kernel and asking for it again.
+
+    Networks allocate and free megabytes many times in a second; with glibc's defaults a tenth of the time of a worker
+    goes into page faults. Other C libraries are left as they are.
+    """
+    with suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 def available_cores(most: int = 4) -> int:
