@@ -3,10 +3,17 @@
 Primary events are decayed with their history and stored as final states in float32 and in float64. A parent counts as
 found if a folded particle of its species stands in its event with its momentum.
 
-python benchmarks/folding.py --events 50000
+    python benchmarks/folding.py --events 50000
+
+With a sample, broad resonances are folded too, by lot, and all decay again: what `evaluate` then says of the file is
+the price of the folding alone, without any network.
+
+    python benchmarks/folding.py --sample stable --events 100000 --out closure.parquet
+    cloudchamber evaluate closure.parquet --reference reference --out report
 """
 
 import time
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -16,13 +23,17 @@ from rich.console import Console
 from rich.table import Table
 
 from cloudchamber.events import Beams, Events, Level
+from cloudchamber.formats import files, parquet
 from cloudchamber.physics.pdg import name
 from cloudchamber.represent.fold import DECAYS, Folding
+from cloudchamber.represent.resonances import WINDOWS, Resonances
 from cloudchamber.simulate.decay import BLOCK, Decayer
 from cloudchamber.simulate.pythia import DISSetting, simulate_shard
 from cloudchamber.tensors.rng import EventRng
 
 COLUMNS = ("px", "py", "pz", "mass")
+NARROW = (111, 221, 3212, -3212)
+"""Parents without a width; of the others only some have exactly the nominal mass."""
 CLOSE = 1e-5
 """Largest distance between a parent and its copy, in units of its energy."""
 
@@ -60,7 +71,7 @@ def true_parents(events: Events) -> Parents:
 
 def folded_parents(events: Events) -> Parents:
     """What folding put in the place of pairs."""
-    return _parents(events, np.isin(events.flat("pdg_id"), [decay.parent for decay in DECAYS]))
+    return _parents(events, np.isin(events.flat("pdg_id"), NARROW))
 
 
 def _parents(events: Events, rows: NDArray[np.bool_]) -> Parents:
@@ -100,15 +111,38 @@ def _share(part: int, whole: int) -> str:
 
 def compare(table: Table, precision: str, truth: Parents, made: Parents) -> None:
     """One row for each parent."""
-    for parent in dict.fromkeys(decay.parent for decay in DECAYS):
+    for parent in NARROW:
         one, two = (Parents(*(c[p.pdg_id == parent] for c in p)) for p in (truth, made))
         n, m = len(one.event), len(two.event)
         both = common(one, two)
         table.add_row(precision, name(parent), f"{n:,}", f"{m:,}", f"{both:,}", _share(both, n), _share(both, m))
 
 
-def main(events: Annotated[int, typer.Option(help="Events to decay and to fold.")] = 50_000) -> None:
+def closure(sample: Path, events: int, out: Path) -> None:
+    """Fold all that can be folded in a sample, let it decay again, and write what comes out."""
+    given = files.read(sample, events)
+    folding = Folding.fit(given)
+    narrow = folding.fold(given)
+    resonances = Resonances.fit(narrow)
+    folded = resonances.fold(narrow)
+    numbers, counts = np.unique(folded.flat("pdg_id"), return_counts=True)
+    table = Table("parent", "in 1000 events", title=f"Folded in {len(given):,} events of {sample.name}")
+    for parent in dict.fromkeys([d.parent for d in DECAYS] + [w.decay.parent for w in WINDOWS]):
+        table.add_row(name(parent), f"{1000 * counts[numbers == parent].sum() / len(given):.1f}")
+    Console().print(table)
+    once = resonances.unfold(folded, EventRng(1, range(len(given))))
+    parquet.write(out, folding.unfold(once, EventRng(2, range(len(given)))))
+
+
+def main(
+    events: Annotated[int, typer.Option(help="Events to decay and to fold.")] = 50_000,
+    sample: Annotated[Path | None, typer.Option(help="Stable events to fold and unfold.")] = None,
+    out: Annotated[Path, typer.Option(help="File of the unfolded events.")] = Path("closure.parquet"),
+) -> None:
     """Measure and print."""
+    if sample is not None:
+        closure(sample, events, out)
+        return
     history = decayed(events)
     truth = true_parents(history)
     table = Table(title=f"Folding of {events:,} NC DIS events, 10x275, Q2 > 25 GeV2, against Pythia8's history")

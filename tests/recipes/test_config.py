@@ -105,7 +105,7 @@ def test_only_stable_events_can_be_folded(tiny_toml: Path) -> None:
     assert not load_preset(str(tiny_toml)).fold_decays
     text = "fold_decays = true\n" + tiny_toml.read_text()
     tiny_toml.write_text(text)
-    with pytest.raises(InputError, match="fold_decays needs level stable"):
+    with pytest.raises(InputError, match="fold_decays and fold_resonances need level stable"):
         load_preset(str(tiny_toml))
     tiny_toml.write_text(text.replace('"primary"', '"stable"'))
     assert load_preset(str(tiny_toml)).fold_decays

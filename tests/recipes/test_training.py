@@ -135,6 +135,41 @@ def test_a_stage_can_start_anew_in_another_size(preset: Preset, saved: Path, tin
         assert all(torch.equal(value, kept[key]) for key, value in before.model[name].state_dict().items())
 
 
+def test_networks_are_taken_over_species_by_species(
+    preset: Preset, saved: Path, tiny_events: Events, tmp_path: Path
+) -> None:
+    """Other events hold other species in another order; what both know keeps its rows, and momenta get new maps."""
+    data = tmp_path / "other"
+    data.mkdir()
+    fewer = tiny_events.select((tiny_events.particles.pdg_id != 211) & (tiny_events.particles.pdg_id != 2112))
+    for k in range(4):
+        parquet.write(data / f"shard-{k:05d}.parquet", fewer[100 * k : 100 * (k + 1)])
+    still = preset.model_copy(update={"training": preset.training.model_copy(update={"learning_rate": 1e-30})})
+    train_preset(still, data, tmp_path / "run", steps=1, device="cpu", precision="float32", init=str(saved), refit=True)
+    before, after = (load_model(str(path)) for path in (saved, tmp_path / "run"))
+    old, new = (m.representation.species.pdg_ids.tolist() for m in (before, after))
+    assert set(new) < set(old)
+    rows = [old.index(number) for number in new]
+    for name, key in (("cloud", "denoiser.net.kinds.weight"), ("species", "net.outputs.weight")):
+        theirs, ours = (m.model[name].state_dict()[key] for m in (before, after))
+        torch.testing.assert_close(ours[: len(new)], theirs[rows])
+        torch.testing.assert_close(ours[len(new) :], theirs[len(old) :])
+    for name in ("electron", "cloud"):
+        for key, value in before.model[name].state_dict().items():
+            if key != "denoiser.net.kinds.weight":
+                torch.testing.assert_close(after.model[name].state_dict()[key], value)
+
+
+def test_networks_of_another_size_are_not_taken_over(
+    preset: Preset, saved: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    wider = preset.model_copy(update={"cloud": preset.cloud.model_copy(update={"width": 16})})
+    with pytest.raises(InputError, match="the stage 'cloud' of the model has another size"):
+        train_preset(wider, tiny_data, tmp_path / "run", steps=1, device="cpu", init=str(saved), refit=True)
+    with pytest.raises(InputError, match="name it with --init"):
+        train_preset(preset, tiny_data, tmp_path / "run", steps=1, refit=True)
+
+
 @pytest.mark.parametrize("given", ["init", "only", "unknown"])
 def test_a_stage_that_starts_anew_is_named(
     preset: Preset, saved: Path, tiny_data: Path, tmp_path: Path, given: str
