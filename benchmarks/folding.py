@@ -14,7 +14,7 @@ the price of the folding alone, without any network.
 
 import time
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
@@ -82,7 +82,7 @@ def _parents(events: Events, rows: NDArray[np.bool_]) -> Parents:
 
 def common(one: Parents, two: Parents) -> int:
     """Parents of the first that have a partner of the same event, species and momentum in the second."""
-    momentum = {}
+    momentum: dict[tuple[int, int], list[NDArray[np.float64]]] = {}
     for event, pdg_id, p in zip(*two, strict=True):
         momentum.setdefault((event, pdg_id), []).append(p)
     found = 0
@@ -99,7 +99,7 @@ def common(one: Parents, two: Parents) -> int:
 def stored(events: Events, kind: type) -> Events:
     """The final state as a file of some precision holds it."""
     final = events.final_state()
-    columns = {axis: final.flat(axis).astype(kind) for axis in COLUMNS}
+    columns: dict[str, NDArray[Any]] = {axis: final.flat(axis).astype(kind) for axis in COLUMNS}
     return Events.from_flat(final.counts, {"pdg_id": final.flat("pdg_id"), **columns})
 
 
@@ -150,13 +150,13 @@ def main(
         table.add_column(heading, justify="left" if heading in {"stored as", "parent"} else "right")
     rates = []
     for kind in (np.float32, np.float64):
-        sample = stored(history, kind)
-        folding = Folding.fit(sample)
+        final = stored(history, kind)
+        folding = Folding.fit(final)
         start = time.process_time()
-        folded = folding.fold(sample)
+        folded = folding.fold(final)
         middle = time.process_time()
         folding.unfold(folded, EventRng(1, range(len(folded))))
-        rates.append((kind.__name__, len(sample) / (middle - start), len(sample) / (time.process_time() - middle)))
+        rates.append((kind.__name__, len(final) / (middle - start), len(final) / (time.process_time() - middle)))
         compare(table, kind.__name__, truth, folded_parents(folded))
     Console(width=120).print(table)
     for precision, fold, unfold in rates:
