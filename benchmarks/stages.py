@@ -91,7 +91,7 @@ def draw(found: dict[tuple[tuple[str, ...], int], MetricsDocument], path: Path) 
         label = "both stages" if len(stages) > 1 else f"{stages[0]} only"
         axis.errorbar(calls, values, errors, marker="o", capsize=2, label=label)
     floors = [m.floor for m in metrics.values() if m.floor is not None]
-    axis.axhline(np.mean(floors), color="grey", linestyle=":", label="truth against truth")
+    axis.axhline(float(np.mean(floors)), color="grey", linestyle=":", label="truth against truth")
     ticks = sorted({calls for _, calls in found})
     axis.set(xscale="log", xlabel="network calls of the stage", ylabel="area under the ROC curve of the trees")
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
