@@ -19,7 +19,7 @@ def evaluate(
     budget: Annotated[
         str, typer.Option(help="quick, standard or full: at most 10,000, 50,000 or all events.")
     ] = "standard",
-    events: Annotated[int | None, typer.Option(help="Use at most this many of the events to judge.")] = None,
+    events: Annotated[int | None, typer.Option(help="Judge this many events instead of the budget's number.")] = None,
     training: Annotated[
         Path | None, typer.Option(help="What a model was trained on, to test whether it has learned events by heart.")
     ] = None,
@@ -40,7 +40,7 @@ def evaluate(
         reference: what to compare with.
         out: folder for the report.
         budget: how much work it may be.
-        events: use at most this many events.
+        events: judge this many events.
         training: what a model was trained on.
         accept: a selection of particles; all by default.
     """

@@ -72,6 +72,18 @@ class Budget:
         """
         return replace(self, events=events, figure_events=0)
 
+    def judging(self, events: int) -> "Budget":
+        """The same with another number of events in all tests that use every event.
+
+        Args:
+            events: most candidate events that are compared.
+
+        >>> BUDGETS["standard"].judging(100_000).cloud_events, BUDGETS["quick"].judging(100_000).cloud_events
+        (100000, 0)
+        """
+        cloud = max(self.cloud_events, events) if self.cloud_events else 0
+        return replace(self, events=events, cloud_events=cloud)
+
     def candidate_events(self, available: int) -> int:
         """How many of the candidate's events are compared.
 

@@ -57,7 +57,7 @@ def evaluate_files(
         reference: file of events, or folder of shards.
         folder: where to write; made where it does not exist, but not its parent.
         budget: quick, standard or full.
-        events: use at most this many events of the candidate.
+        events: judge this many events of the candidate, if it has them, instead of the budget's number.
         accept: name of a selection of particles; all by default.
         workers: processes that draw figures; by default one for each core, at most 4.
         training: events that the candidate may have been learned from, for the test of memorisation.
@@ -71,9 +71,11 @@ def evaluate_files(
         raise InputError(f"--events {events} is too few; evaluate needs at least {FEWEST_EVENTS}.")
     for file in (candidate, *([training] if training else [])):
         comparable_beams(files.read_run(file), files.read_run(reference))
+    if events is not None:
+        allowed = allowed.judging(events)
     _make_folder(folder)
     progress("reading", 0.0)
-    judged = files.read(candidate, _fewest(events, allowed.events)).final_state()
+    judged = files.read(candidate, allowed.events).final_state()
     truth = files.read(reference, allowed.reference_events(len(judged))).final_state()
     known = files.read(training, allowed.training_events).final_state() if training else None
     comparison = Comparison.before(judged, truth, allowed, acceptance)
@@ -130,10 +132,6 @@ def _finish(place: Path, helpers: Helpers[_Order], comparison: Comparison) -> li
     helpers.give(_Order(d.name, comparison.numbers) for d in DRAWINGS if d.needs_numbers)
     helpers.finish()
     return [drawn(place, drawing) for drawing in DRAWINGS]
-
-
-def _fewest(*limits: int | None) -> int | None:
-    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _make_folder(folder: Path) -> None:
