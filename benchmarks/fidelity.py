@@ -3,10 +3,11 @@ r"""Fidelity against network calls, seconds and FLOPs, for models that are judge
     cloudchamber train omnilearn --data stable --out runs/omnilearn --max-time 60m
     cloudchamber train omnilearn-masked --data stable --out runs/omnilearn-masked --max-time 60m
     cloudchamber train ep-dis-10x275 --data primary --out runs/ours --max-time 60m
-    python benchmarks/fidelity.py runs/ours:8 runs/ours:16 runs/omnilearn:64 runs/omnilearn-masked:64 \
+    python benchmarks/fidelity.py runs/ours:8 runs/ours:16 runs/omnilearn:64:dpm++2m runs/omnilearn-masked:64:dpm++2m \
         --reference reference --events 10000 --out fidelity
 
-Every entry is a model and the network calls of each of its diffusion stages. All are judged by `evaluate` on the
+Every entry is a model, the network calls of each of its diffusion stages, and a sampler where it is not the model's
+own. All are judged by `evaluate` on the
 particles of arXiv:2410.22421 (|eta| < 5) against the same reference; what has been made before is not made again.
 FLOPs are those of the matrix products, counted by torch at 2 and at 4 calls and extended, as they are linear in the
 calls; seconds are those of the whole command on the processes that were given, files and decays included.
@@ -72,19 +73,19 @@ def judged(entry: str, chosen: argparse.Namespace) -> tuple[Cost, MetricsDocumen
     """The cost of an entry and what `evaluate` says of its events; made where it has not been.
 
     Args:
-        entry: MODEL:CALLS.
+        entry: MODEL:CALLS or MODEL:CALLS:SAMPLER.
         chosen: the options of the command.
     """
-    model, calls = entry.rsplit(":", 1)
-    place = chosen.out / f"{Path(model).name}-{calls}"
+    model, calls, *sampler = entry.split(":")
+    place = chosen.out / entry.replace("/", "_").replace(":", "-")
     place.mkdir(parents=True, exist_ok=True)
     cost, events = place / "cost.json", place / "events.parquet"
     if not cost.exists():
         generator = load(model)
         stages = DIFFUSION_STAGES[generator.trained.card.preset.family]
         start = time.perf_counter()
-        generate_file(generator, events, events=chosen.events, setting=GenerationSetting(seed=1, calls=int(calls)),
-                      workers=chosen.workers)  # fmt: skip
+        setting = GenerationSetting(seed=1, calls=int(calls), sampler=sampler[0] if sampler else None)
+        generate_file(generator, events, events=chosen.events, setting=setting, workers=chosen.workers)
         spent = 1e3 * (time.perf_counter() - start) / chosen.events
         found = Cost(len(stages) * int(calls), gflop(generator, int(calls)), spent, chosen.events)
         cost.write_text(json.dumps(asdict(found)))
@@ -125,7 +126,7 @@ def draw(entries: Sequence[str], found: Sequence[tuple[Cost, MetricsDocument]], 
     """Tests against calls and against milliseconds per event.
 
     Args:
-        entries: MODEL:CALLS.
+        entries: MODEL:CALLS[:SAMPLER].
         found: cost and metrics of each.
         path: the picture.
     """
@@ -133,9 +134,9 @@ def draw(entries: Sequence[str], found: Sequence[tuple[Cost, MetricsDocument]], 
     shown = [name for name in ("AUC, observables", "AUC, particle cloud", "FPD", "sliced W1") if name in measured]
     figure, axes = plt.subplots(2, len(shown), figsize=(4 * len(shown), 7), sharey="col", layout="constrained")
     for column, name in enumerate(shown):
-        for model in dict.fromkeys(entry.rsplit(":", 1)[0] for entry in entries):
+        for model in dict.fromkeys(entry.split(":")[0] for entry in entries):
             points = [(cost, m) for entry, (cost, document) in zip(entries, found, strict=True)
-                      for m in document.metrics if m.name == name and entry.rsplit(":", 1)[0] == model]  # fmt: skip
+                      for m in document.metrics if m.name == name and entry.split(":")[0] == model]  # fmt: skip
             for line, attribute in enumerate(("calls", "milliseconds")):
                 x = [getattr(cost, attribute) for cost, _ in points]
                 axes[line, column].errorbar(x, [m.value for _, m in points], [m.error for _, m in points], marker="o",
@@ -158,7 +159,7 @@ def draw(entries: Sequence[str], found: Sequence[tuple[Cost, MetricsDocument]], 
 def main() -> None:
     """Generate, evaluate, print, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("entries", nargs="+", metavar="MODEL:CALLS")
+    parser.add_argument("entries", nargs="+", metavar="MODEL:CALLS[:SAMPLER]")
     parser.add_argument("--reference", type=Path, required=True)
     parser.add_argument("--events", type=int, default=10_000)
     parser.add_argument("--budget", default="standard")
