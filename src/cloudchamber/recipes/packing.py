@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from cloudchamber.errors import InputError
 from cloudchamber.evaluate.document import MetricsDocument, ScoreRecord
-from cloudchamber.recipes.store import load_run, save_model
+from cloudchamber.recipes.store import load_model, load_run, save_model
 
 __all__ = ["pack", "summary"]
 
@@ -19,7 +19,7 @@ def pack(run: Path, out: Path, *, metrics: Path | None = None, snapshot: str | N
     """Write the averaged weights of a run as a model.
 
     Args:
-        run: folder of a training run.
+        run: folder of a training run, or a model's weights, to give it another card.
         out: the `.safetensors` file to make; its card stands beside it.
         metrics: `metrics.json` of an evaluation, whose summary goes into the card.
         snapshot: name of a snapshot in the run instead of its last checkpoint.
@@ -32,7 +32,7 @@ def pack(run: Path, out: Path, *, metrics: Path | None = None, snapshot: str | N
     """
     if out.suffix != ".safetensors":
         raise InputError(f"--out '{out}' must end in .safetensors; the card is written beside it as .json.")
-    trained = load_run(run, snapshot)
+    trained = load_model(str(run)) if snapshot is None else load_run(run, snapshot)
     card = trained.card
     if metrics is not None:
         card = card.model_copy(update={"metrics": summary(metrics)})
@@ -65,6 +65,7 @@ def summary(metrics: Path) -> dict[str, Any]:
         },
         "verdict": document.verdict.sentence,
         "classifier_auc": _brief(document.classifier.area),
+        "tests": {m.name: _brief(m) for m in document.metrics},
         "wasserstein": {
             f"{m.species} {m.quantity} [{m.unit}]": _brief(m.score)
             for m in document.particles
