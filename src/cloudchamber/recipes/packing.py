@@ -11,7 +11,7 @@ from cloudchamber.recipes.store import load_model, load_run, save_model
 
 __all__ = ["pack", "summary"]
 
-_SPECIES = ("e'", "pi+", "pi-", "K+", "K-", "gamma", "p", "n")
+_SPECIES = ("e'", "pi+", "pi-", "K+", "K-", "gamma", "p", "n", "K0S", "K0L", "neutrinos")
 _QUANTITIES = ("pT", "eta", "phi", "dphi")
 
 
@@ -65,7 +65,7 @@ def summary(metrics: Path) -> dict[str, Any]:
         },
         "verdict": document.verdict.sentence,
         "classifier_auc": _brief(document.classifier.area),
-        "tests": {m.name: _brief(m) for m in document.metrics},
+        "tests": {m.name: _brief(m) for m in document.metrics if not m.name.startswith("w1p")},
         "wasserstein": {
             f"{m.species} {m.quantity} [{m.unit}]": _brief(m.score)
             for m in document.particles
