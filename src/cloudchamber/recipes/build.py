@@ -1,4 +1,4 @@
-"""From a preset and a fitted representation to a model: of the family `cascade`, or as OmniLearn is built."""
+"""From a preset and a fitted representation to a model: of the families `cascade` and `image`, or as OmniLearn is built."""
 
 import torch
 from torch import nn
@@ -7,18 +7,21 @@ from cloudchamber.events import Level
 from cloudchamber.models.autoregressive import MultisetModel
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.models.diffusion import Diffusion
+from cloudchamber.models.raster import Rasterised
 from cloudchamber.nets.mlp import VectorNet
 from cloudchamber.nets.pet import EventNet, PointEdgeTransformer
 from cloudchamber.nets.transformer import SetTransformer
+from cloudchamber.nets.unet import UNet
 from cloudchamber.physics.pdg import quantum_table
 from cloudchamber.process.objective import PerElement
 from cloudchamber.recipes.config import Preset, Process
-from cloudchamber.recipes.process import make_denoiser, make_objective, net_outputs, net_times
+from cloudchamber.recipes.process import make_denoiser, make_objective, net_outputs, net_times, with_guess
 from cloudchamber.represent.cloud import CloudRepresentation
+from cloudchamber.represent.image import EMPTY, ImageRepresentation
 from cloudchamber.represent.pair_kinematics import PairKinematics
 from cloudchamber.represent.published import PublishedRepresentation
 
-__all__ = ["build_model", "build_omnilearn", "conserved_columns"]
+__all__ = ["build_image", "build_model", "build_omnilearn", "conserved_columns"]
 
 _PROTON = 2212
 
@@ -108,6 +111,29 @@ def build_omnilearn(preset: Preset, representation: PublishedRepresentation) -> 
             "particles": Diffusion(make_denoiser(particles.process, particle_net), per_particle),
         }
     )
+
+
+def build_image(preset: Preset, representation: ImageRepresentation) -> Cascade:
+    """An untrained model of images as arXiv:2310.16308 builds it, a U-Net that is periodic in azimuth.
+
+    Args:
+        preset: sizes of the network.
+        representation: fitted on events.
+    """
+    image, process = preset.image, preset.image.process
+    net: nn.Module = UNet(
+        representation.shape,
+        net_outputs(process, len(representation.species)),
+        widths=image.widths,
+        blocks=image.blocks,
+        heads=image.heads,
+        attention=image.attention,
+        patch=image.patch,
+        places=image.places,
+    )
+    if image.guess:
+        net = with_guess(process, net, EMPTY, representation.deviation)
+    return Cascade({"image": Rasterised(_diffusion(process, net), representation.shape, EMPTY)})
 
 
 def _diffusion(process: Process, net: nn.Module, repeats: int = 1) -> Diffusion:

@@ -45,11 +45,15 @@ class Process(_Section):
         return self
 
 
+_ELECTRON = 11
 _PUBLISHED = Process(schedule="cosine", target="v", times="uniform")
 """The choice of OmniLearn, arXiv:2404.16091."""
+_DDPM = Process(kind="variance", schedule="ddpm-cosine", target="eps", steps=500)
+"""The choice of arXiv:2310.16308, from arXiv:2102.09672."""
 DIFFUSION_STAGES: Mapping[str, tuple[str, ...]] = {
     "cascade": ("electron", "cloud"),
     "omnilearn": ("event", "particles"),
+    "image": ("image",),
 }
 """Stages of each family that are sampled with a number of network calls."""
 
@@ -102,6 +106,39 @@ class ParticleStage(_Section):
     process: Process = _PUBLISHED
 
 
+class ImageStage(_Section):
+    """Images and their diffusion model in the family image."""
+
+    rows: int = Field(default=64, ge=4, le=1024, description="pixels in pseudorapidity")
+    columns: int = Field(default=64, ge=4, le=1024, description="pixels in azimuth")
+    channels: tuple[int, ...] = Field(default=(211, 321, 11), min_length=1, description="PDG numbers")
+    intensity: Literal["z", "pT"] = "z"
+    rescaling: Literal["stretched", "straight"] = "stretched"
+    threshold: float | None = Field(default=None, ge=-1, le=1, description="the lower end of the window by default")
+    place: Literal["centre", "smeared"] = Field(default="smeared", description="of a particle in its pixel")
+    widths: tuple[Annotated[int, Field(ge=8, le=2048, multiple_of=8)], ...] = (64, 128, 192)
+    blocks: int = Field(default=2, ge=1, le=16, description="at each level on the way down")
+    heads: int = Field(default=4, ge=1, le=64)
+    attention: int = Field(default=2, ge=0, le=8, description="levels with attention, from the coarsest")
+    patch: int = Field(default=1, ge=1, le=16, description="pixels a side that share the features of one")
+    places: bool = Field(default=True, description="tell the network where a pixel is")
+    guess: bool = Field(default=True, description="let the network correct the best linear guess")
+    process: Process = _DDPM
+
+    @model_validator(mode="after")
+    def _divisible(self) -> "ImageStage":
+        stride = self.patch * 2 ** (len(self.widths) - 1)
+        if not self.widths or self.rows % stride or self.columns % stride:
+            raise ValueError(f"rows and columns must be multiples of {stride} = patch x 2^(levels - 1)")
+        if any(width % self.heads for width in self.widths):
+            raise ValueError("every width must be a multiple of the number of heads")
+        if len(set(self.channels)) < len(self.channels) or _ELECTRON not in self.channels:
+            raise ValueError("channels must differ, and the electron, 11, must be one of them")
+        if self.process.kind == "average":
+            raise ValueError("images cannot be trained on average velocities")
+        return self
+
+
 class Training(_Section):
     """How the model is trained; see `cloudchamber.train.config.TrainingConfig`."""
 
@@ -132,20 +169,21 @@ class Preset(_Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     description: str
     level: Level
-    family: Literal["cascade", "omnilearn"] = "cascade"
+    family: Literal["cascade", "omnilearn", "image"] = "cascade"
     fold_decays: bool = Field(default=False, description="of narrow particles, before learning")
     electron: ElectronStage = ElectronStage()
     species: SpeciesStage = SpeciesStage()
     cloud: CloudStage = CloudStage()
     event: EventStage = EventStage()
     particles: ParticleStage = ParticleStage()
+    image: ImageStage = ImageStage()
     training: Training = Training()
     sampling: Sampling = Sampling()
 
     @model_validator(mode="after")
     def _parts_of_one_family(self) -> "Preset":
-        if self.family == "omnilearn" and self.level is not Level.STABLE:
-            raise ValueError("the family omnilearn knows only species of the level stable")
+        if self.family != "cascade" and self.level is not Level.STABLE:
+            raise ValueError(f"the family {self.family} knows only species of the level stable")
         unknown = set(self.sampling.stage_calls) - set(DIFFUSION_STAGES[self.family])
         if unknown:
             known = ", ".join(DIFFUSION_STAGES[self.family])
