@@ -8,7 +8,9 @@ multiple of `stride`: every halving remembers which columns it has joined.
 
 Such a network does not know at which column it is, and at which row only near the ends. `places` adds a learnt map of
 rows and columns to what it sees; it then no longer commutes with shifts. `patch` joins squares of pixels into the
-features of one, which saves time where single pixels carry little.
+features of one, which saves time where single pixels carry little. The output is then made by a `PixelHead`: whether a
+noisy pixel is filled depends on its own value and on what its surroundings make likely, so each pixel gets features
+from the U-Net and combines them with its value.
 """
 
 from collections.abc import Sequence
@@ -131,6 +133,39 @@ class Level(nn.Module):
         return out
 
 
+class PixelHead(nn.Module):
+    """The output of every pixel from its own value and features of its patch.
+
+    Args:
+        features: of a patch.
+        channels: C of the images.
+        outputs: of a pixel.
+        patch: pixels a side.
+        width: features of a pixel.
+    """
+
+    def __init__(self, features: int, channels: int, outputs: int, patch: int, width: int) -> None:
+        super().__init__()
+        self.patch = patch
+        self.share = nn.Sequential(_norm(features), nn.SiLU(), CylinderConv(features, width * patch**2))
+        self.mix = nn.Sequential(
+            nn.Conv2d(width + channels, 2 * width, 1), nn.SiLU(),
+            nn.Conv2d(2 * width, 2 * width, 1), nn.SiLU(),
+            nn.Conv2d(2 * width, outputs, 1),
+        )  # fmt: skip
+        _zero(self.mix[-1])
+
+    def forward(self, x: Tensor, h: Tensor) -> Tensor:
+        """The output, shape (B, outputs, H, W).
+
+        Args:
+            x: values, shape (B, C, H, W).
+            h: features, shape (B, D, H / patch, W / patch).
+        """
+        out: Tensor = self.mix(torch.cat([functional.pixel_shuffle(self.share(h), self.patch), x], dim=1))
+        return out
+
+
 class UNet(nn.Module):
     """Noisy images to what a denoiser predicts of them.
 
@@ -143,6 +178,7 @@ class UNet(nn.Module):
         attention: levels with attention, counted from the coarsest.
         patch: joins squares of so many pixels a side.
         places: whether the network knows where a pixel is.
+        head: features of a pixel in the head.
         times: numbers that say the time.
 
     Raises:
@@ -160,6 +196,7 @@ class UNet(nn.Module):
         attention: int = 2,
         patch: int = 1,
         places: bool = False,
+        head: int = 16,
         times: int = 1,
     ) -> None:
         super().__init__()
@@ -194,8 +231,7 @@ class UNet(nn.Module):
             self.up.append(Level(sizes, condition, seen))
             if number:
                 self.grow.append(CylinderConv(width, width))
-        self.outputs = nn.Sequential(_norm(last), nn.SiLU(), CylinderConv(last, outputs * patch**2))
-        _zero(self.outputs[-1])
+        self.head = PixelHead(last, channels, outputs, patch, head)
 
     def forward(self, x: Tensor, t: Tensor, given: Batch) -> Tensor:
         """The prediction, shape (B, H, W, outputs).
@@ -206,7 +242,8 @@ class UNet(nn.Module):
             given: not used; images have no conditions.
         """
         condition = self.condition(self.time(t.reshape(len(x), -1)))
-        h = self.inputs(_joined(x.movedim(-1, 1), self.patch))
+        x = x.movedim(-1, 1)
+        h = self.inputs(functional.pixel_unshuffle(x, self.patch))
         h = h if self.places is None else h + self.places
         kept = [h]
         for number, level in enumerate(self.down):
@@ -222,11 +259,8 @@ class UNet(nn.Module):
                 h = level.one(k, torch.cat([h, kept.pop()], dim=1), condition)
             if number < len(self.grow):
                 h = self.grow[number](functional.interpolate(h, scale_factor=2.0, mode="nearest"))
-        return functional.pixel_shuffle(self.outputs(h), self.patch).movedim(1, -1)
-
-
-def _joined(x: Tensor, patch: int) -> Tensor:
-    return x if patch == 1 else functional.pixel_unshuffle(x, patch)
+        out: Tensor = self.head(x, h)
+        return out.movedim(1, -1)
 
 
 def _norm(channels: int) -> nn.GroupNorm:

@@ -24,6 +24,8 @@ from cloudchamber.represent.published import PublishedRepresentation
 __all__ = ["build_image", "build_model", "build_omnilearn", "conserved_columns"]
 
 _PROTON = 2212
+_RESOLUTION = 2 / 255
+"""Of pixels between -1 and 1 in the likelihood of arXiv:2102.09672."""
 
 
 def conserved_columns(level: Level) -> tuple[int, ...]:
@@ -130,10 +132,12 @@ def build_image(preset: Preset, representation: ImageRepresentation) -> Cascade:
         attention=image.attention,
         patch=image.patch,
         places=image.places,
+        head=image.head,
     )
     if image.guess:
         net = with_guess(process, net, EMPTY, representation.deviation)
-    return Cascade({"image": Rasterised(_diffusion(process, net), representation.shape, EMPTY)})
+    model = Diffusion(make_denoiser(process, net), make_objective(process, _RESOLUTION))
+    return Cascade({"image": Rasterised(model, representation.shape, EMPTY)})
 
 
 def _diffusion(process: Process, net: nn.Module, repeats: int = 1) -> Diffusion:

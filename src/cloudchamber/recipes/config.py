@@ -121,6 +121,7 @@ class ImageStage(_Section):
     heads: int = Field(default=4, ge=1, le=64)
     attention: int = Field(default=2, ge=0, le=8, description="levels with attention, from the coarsest")
     patch: int = Field(default=1, ge=1, le=16, description="pixels a side that share the features of one")
+    head: int = Field(default=16, ge=1, le=1024, description="features of a pixel where the output is made")
     places: bool = Field(default=True, description="tell the network where a pixel is")
     guess: bool = Field(default=True, description="let the network correct the best linear guess")
     process: Process = _DDPM

@@ -57,16 +57,17 @@ def _target(process: Process) -> Target:
     return EDMTarget() if process.target == "edm" else TARGETS[process.target]
 
 
-def make_objective(process: Process) -> Objective:
+def make_objective(process: Process, resolution: float | None = None) -> Objective:
     """What the denoiser is trained on.
 
     Args:
         process: names of the parts.
+        resolution: to which data are known, for learnt variances; None for real numbers.
     """
     if process.kind == "average":
         return Shortcut()
     if process.kind == "variance":
-        return Hybrid(LossSecondMoment(process.steps))
+        return Hybrid(LossSecondMoment(process.steps), resolution=resolution)
     return Regression(TIMES[process.times], WEIGHTS[process.weight])
 
 
