@@ -14,8 +14,9 @@ from cloudchamber.nets.transformer import SetTransformer
 from cloudchamber.nets.unet import UNet
 from cloudchamber.physics.pdg import quantum_table
 from cloudchamber.process.objective import PerElement
+from cloudchamber.process.spike_slab import Marginals
 from cloudchamber.recipes.config import Preset, Process
-from cloudchamber.recipes.process import make_denoiser, make_objective, net_outputs, net_times, with_guess
+from cloudchamber.recipes.process import make_denoiser, make_objective, net_outputs, net_times, with_guess, with_marginals
 from cloudchamber.represent.cloud import CloudRepresentation
 from cloudchamber.represent.image import EMPTY, ImageRepresentation
 from cloudchamber.represent.pair_kinematics import PairKinematics
@@ -24,8 +25,8 @@ from cloudchamber.represent.published import PublishedRepresentation
 __all__ = ["build_image", "build_model", "build_omnilearn", "conserved_columns"]
 
 _PROTON = 2212
-_RESOLUTION = 2 / 255
-"""Of pixels between -1 and 1 in the likelihood of arXiv:2102.09672."""
+_RESOLUTION = 0.02
+"""To which values of pixels between -1 and 1 are known; a finer one only adds a constant of every empty pixel to L_0."""
 
 
 def conserved_columns(level: Level) -> tuple[int, ...]:
@@ -123,9 +124,11 @@ def build_image(preset: Preset, representation: ImageRepresentation) -> Cascade:
         representation: fitted on events.
     """
     image, process = preset.image, preset.image.process
+    rows, columns, channels = representation.shape
+    alone = image.guess == "marginal"
     net: nn.Module = UNet(
-        representation.shape,
-        net_outputs(process, len(representation.species)),
+        (rows, columns, 3 * channels if alone else channels),
+        net_outputs(process, channels) + (channels if alone else 0),
         widths=image.widths,
         blocks=image.blocks,
         heads=image.heads,
@@ -134,10 +137,18 @@ def build_image(preset: Preset, representation: ImageRepresentation) -> Cascade:
         places=image.places,
         head=image.head,
     )
-    if image.guess:
+    if alone:
+        net = with_marginals(process, net, _marginals(representation), representation.deviation)
+    elif image.guess == "linear":
         net = with_guess(process, net, EMPTY, representation.deviation)
     model = Diffusion(make_denoiser(process, net), make_objective(process, _RESOLUTION))
     return Cascade({"image": Rasterised(model, representation.shape, EMPTY)})
+
+
+def _marginals(representation: ImageRepresentation) -> Marginals:
+    """What single pixels hold; components are as wide as their intervals' distance allows without gaps between them."""
+    centres, slab, rates = representation.slab_centres, representation.slab, representation.rates
+    return Marginals(EMPTY, centres, float(centres[1] - centres[0]) / 2, rates[..., None] * slab[:, None])
 
 
 def _diffusion(process: Process, net: nn.Module, repeats: int = 1) -> Diffusion:

@@ -31,6 +31,7 @@ class Process(_Section):
     times: Literal["uniform", "logit-normal", "log-normal"] = "logit-normal"
     weight: Literal["simple", "likelihood", "edm"] = "simple"
     steps: int = Field(default=1000, ge=21, le=10_000, description="of the discrete schedules")
+    floor: float = Field(default=1e-3, gt=0, le=1, description="share of uniform draws of the step, learnt variances")
 
     @model_validator(mode="after")
     def _variance_is_discrete(self) -> "Process":
@@ -123,7 +124,9 @@ class ImageStage(_Section):
     patch: int = Field(default=1, ge=1, le=16, description="pixels a side that share the features of one")
     head: int = Field(default=16, ge=1, le=1024, description="features of a pixel where the output is made")
     places: bool = Field(default=True, description="tell the network where a pixel is")
-    guess: bool = Field(default=True, description="let the network correct the best linear guess")
+    guess: Literal["none", "linear", "marginal"] = Field(
+        default="marginal", description="what the network corrects: nothing, the best linear guess, that of one pixel"
+    )
     process: Process = _DDPM
 
     @model_validator(mode="after")

@@ -9,10 +9,11 @@ from cloudchamber.process.denoise import TARGETS, Denoiser, EDMTarget, Scaled, T
 from cloudchamber.process.objective import TIMES, WEIGHTS, Objective, Regression
 from cloudchamber.process.precondition import LinearGuess
 from cloudchamber.process.schedule import EDM, VE, VP, CosineLogSNR, Discrete, Rectified, Schedule, SubVP
+from cloudchamber.process.spike_slab import Marginals, SpikeSlab
 from cloudchamber.process.variational import Hybrid, LossSecondMoment
 from cloudchamber.recipes.config import Process
 
-__all__ = ["SCHEDULES", "make_denoiser", "make_objective", "net_outputs", "net_times", "with_guess"]
+__all__ = ["SCHEDULES", "make_denoiser", "make_objective", "net_outputs", "net_times", "with_guess", "with_marginals"]
 
 SCHEDULES: Mapping[str, Callable[[int], Schedule]] = {
     "rectified": lambda _: Rectified(),
@@ -53,6 +54,18 @@ def with_guess(process: Process, net: nn.Module, mean: float, deviation: float) 
     return LinearGuess(net, SCHEDULES[process.schedule](process.steps), _target(process), mean, deviation)
 
 
+def with_marginals(process: Process, net: nn.Module, marginals: Marginals, deviation: float) -> SpikeSlab:
+    """A network that corrects the best guess from single numbers, for `make_denoiser`.
+
+    Args:
+        process: names of the parts.
+        net: shown three times the features, with as many outputs as `net_outputs` says and the features once more.
+        marginals: of the data.
+        deviation: root mean square distance of the data from the spike.
+    """
+    return SpikeSlab(net, SCHEDULES[process.schedule](process.steps), _target(process), marginals, deviation)
+
+
 def _target(process: Process) -> Target:
     return EDMTarget() if process.target == "edm" else TARGETS[process.target]
 
@@ -67,7 +80,7 @@ def make_objective(process: Process, resolution: float | None = None) -> Objecti
     if process.kind == "average":
         return Shortcut()
     if process.kind == "variance":
-        return Hybrid(LossSecondMoment(process.steps), resolution=resolution)
+        return Hybrid(LossSecondMoment(process.steps, floor=process.floor), resolution=resolution)
     return Regression(TIMES[process.times], WEIGHTS[process.weight])
 
 

@@ -21,7 +21,7 @@ A pixel of a channel has the number (row W + column) C + channel, as in memory o
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -46,7 +46,10 @@ Place = Literal["centre", "smeared"]
 EMPTY = -1.0
 """The value of an empty pixel."""
 _ELECTRON = 11
-_FIT_EVENTS = 100_000
+_FIT_EVENTS = 300_000
+_INTERVALS = 12
+_PSEUDO_COUNTS = 20.0
+_LEAST_RATE = 1e-7
 _INTENSITIES: tuple[Intensity, ...] = ("z", "pT")
 _PLACES: tuple[Place, ...] = ("centre", "smeared")
 
@@ -79,7 +82,7 @@ class Decoded(NamedTuple):
     event: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImageRepresentation:
     """Events <-> images.
 
@@ -92,6 +95,9 @@ class ImageRepresentation:
         threshold: a pixel above it is filled.
         place: where in its pixel a particle is put.
         deviation: root mean square of value + 1 over all pixels.
+        rates: probability that a pixel is filled, shape (H, W, C).
+        slab: shares of equal intervals of the window among the values of filled pixels, by row and channel, shape
+            (H, C, M).
     """
 
     beams: Beams
@@ -102,6 +108,8 @@ class ImageRepresentation:
     threshold: float
     place: Place = "smeared"
     deviation: float = 1.0
+    rates: Tensor = field(default_factory=lambda: torch.zeros(0))
+    slab: Tensor = field(default_factory=lambda: torch.zeros(0))
 
     @classmethod
     def fit(
@@ -116,7 +124,7 @@ class ImageRepresentation:
         threshold: float | None = None,
         place: Place = "smeared",
     ) -> "ImageRepresentation":
-        """Fit the rescaling on the first 100,000 events of a sample.
+        """Fit the rescaling, and how often what fills a pixel, on the first 300,000 events of a sample.
 
         Args:
             events: the scattered electron first in each.
@@ -142,16 +150,24 @@ class ImageRepresentation:
             raise InputError("the events hold no particle of the image's species inside |eta| < 10.")
         channel = filled.pixel % len(channels)
         fitted = RESCALINGS[rescaling].fit([filled.intensity[channel == c] for c in range(len(channels))])
-        values = fitted.forward(torch.from_numpy(filled.intensity)) - EMPTY
-        size = min(len(events), _FIT_EVENTS) * grid.number * len(channels)
+        values = fitted.forward(torch.from_numpy(filled.intensity))
+        images = min(len(events), _FIT_EVENTS)
         low = fitted.window[0] if threshold is None else threshold
-        deviation = float((values.square().sum() / size).sqrt())
-        return cls(events.run.beams, grid, tuple(channels), intensity, fitted, low, place, deviation)
+        deviation = float(((values - EMPTY).square().sum() / (images * grid.number * len(channels))).sqrt())
+        rates, slab = _alone(filled.pixel, values, fitted.window, (rows, columns, len(channels)), images)
+        return cls(events.run.beams, grid, tuple(channels), intensity, fitted, low, place, deviation, rates, slab)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(H, W, C) of an image."""
         return self.pixels.rows, self.pixels.columns, len(self.species)
+
+    @property
+    def slab_centres(self) -> Tensor:
+        """Middles of the intervals of `slab`, shape (M,)."""
+        low, high = self.rescaling.window
+        number = self.slab.shape[-1]
+        return low + (high - low) * (torch.arange(number, dtype=torch.float64) + 0.5) / number
 
     def pixelate(self, events: Events) -> Filled:
         """The pixels that particles fill, and their intensities.
@@ -293,6 +309,8 @@ class ImageRepresentation:
             "threshold": torch.tensor(self.threshold, dtype=double),
             "place": torch.tensor(_PLACES.index(self.place)),
             "deviation": torch.tensor(self.deviation, dtype=double),
+            "rates": self.rates,
+            "slab": self.slab,
         }
 
     @classmethod
@@ -318,7 +336,26 @@ class ImageRepresentation:
             float(state["threshold"]),
             _PLACES[int(state["place"])],
             float(state["deviation"]),
+            state["rates"],
+            state["slab"],
         )
+
+
+def _alone(
+    pixel: NDArray[np.int64], values: Tensor, window: tuple[float, float], shape: tuple[int, int, int], images: int
+) -> tuple[Tensor, Tensor]:
+    """How often a pixel is filled, and with what; where counts are small, as often as its row and as its channel."""
+    height, width, channels = shape
+    counts = np.bincount(pixel, minlength=height * width * channels).reshape(shape)
+    of_row = counts.mean(axis=1, keepdims=True)
+    rates = np.maximum((counts + of_row / (of_row + 1)) / (images + 1), _LEAST_RATE)
+    place = ((values.numpy() - window[0]) / (window[1] - window[0]) * _INTERVALS).astype(np.int64).clip(0, _INTERVALS - 1)
+    row, channel = pixel // (width * channels), pixel % channels
+    slab = np.zeros((height, channels, _INTERVALS))
+    np.add.at(slab, (row, channel, place), 1.0)
+    of_channel = slab.sum(axis=0) + 1e-3
+    slab += _PSEUDO_COUNTS * of_channel / of_channel.sum(axis=1, keepdims=True)
+    return torch.from_numpy(rates), torch.from_numpy(slab / slab.sum(axis=2, keepdims=True))
 
 
 def _name(rescaling: Rescaling) -> str:
