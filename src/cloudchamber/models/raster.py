@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.process.clip import Clipped
+from cloudchamber.process.likelihood import Divergence
 from cloudchamber.process.sampler import sample
 from cloudchamber.process.step import Sampler
 from cloudchamber.tensors.batch import Batch
@@ -39,9 +40,8 @@ class Rasterised(nn.Module):
             rows: values x (B, N, 1) and numbers `tokens` (B, N) of filled pixels.
             rng: random stream.
         """
-        images = Batch(dense(rows, self.shape, self.empty), rows.weight)
         pixels = self.shape[0] * self.shape[1]
-        return {name: loss / pixels for name, loss in self.model.losses(images, rng).items()}
+        return {name: loss / pixels for name, loss in self.model.losses(self._images(rows), rng).items()}
 
     def sample(self, given: Batch, rng: Rng, calls: int = 16, sampler: str | Sampler = "ancestral") -> Tensor:
         """New images, shape (B, H, W, C); predicted values are kept in their range.
@@ -55,6 +55,19 @@ class Rasterised(nn.Module):
         blank = Batch(given.weight.new_zeros(len(given), *self.shape), given.weight)
         limited = Clipped(self.model.denoiser, self.empty, -self.empty)
         return sample(limited, blank, rng, calls, sampler)
+
+    def log_prob(self, rows: Batch, divergence: Divergence | None = None, tolerance: float = 1e-5) -> Tensor:
+        """Log-density of the dense images, shape (B,).
+
+        Args:
+            rows: lists of filled pixels.
+            divergence: how the divergence is computed; exactly by default, which is for small images.
+            tolerance: of the solver.
+        """
+        return self.model.log_prob(self._images(rows), divergence, tolerance)
+
+    def _images(self, rows: Batch) -> Batch:
+        return Batch(dense(rows, self.shape, self.empty), rows.weight)
 
 
 def dense(rows: Batch, shape: tuple[int, int, int], empty: float) -> Tensor:

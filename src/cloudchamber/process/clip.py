@@ -7,6 +7,7 @@ from torch import Tensor
 from cloudchamber.process.denoise import Denoiser, Prediction, scales_at
 from cloudchamber.process.schedule import Span
 from cloudchamber.tensors.batch import Batch
+from cloudchamber.tensors.rng import Rng
 
 __all__ = ["Clipped"]
 
@@ -42,7 +43,20 @@ class Clipped(Denoiser):
             t: shape (B,).
             given: conditions.
         """
-        found = self.original.predict(x_t, t, given)
+        return self._limited(self.original.predict(x_t, t, given), x_t, t)
+
+    def draw(self, x_t: Tensor, t: Tensor, given: Batch, rng: Rng) -> Prediction:
+        """Data drawn and kept inside the limits, and the noise that goes with them.
+
+        Args:
+            x_t: shape (B, ...).
+            t: shape (B,).
+            given: conditions.
+            rng: random stream.
+        """
+        return self._limited(self.original.draw(x_t, t, given, rng), x_t, t)
+
+    def _limited(self, found: Prediction, x_t: Tensor, t: Tensor) -> Prediction:
         at, x = scales_at(self.schedule, t, x_t), found.x.clamp(self.low, self.high)
         noise = found.eps + (at.ratio.reciprocal() * (found.x - x)).where(at.sigma > 0, 0.0)
         return found._replace(x=x, eps=noise)

@@ -17,14 +17,17 @@ the training begins, and what is certain (at low noise: nearly everything) need 
 (x_t - alpha e) / q, ln o and S(ln o) (g - e), in units near one.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from cloudchamber.process.denoise import Target, scales_at
 from cloudchamber.process.schedule import Scales, Schedule
 from cloudchamber.tensors.batch import Batch
+from cloudchamber.tensors.rng import Rng
 
-__all__ = ["Marginals", "SpikeSlab"]
+__all__ = ["Known", "Marginals", "SpikeSlab"]
 
 _LOGIT_UNIT = 10.0
 _LARGEST_LOGIT = 40.0
@@ -77,6 +80,22 @@ class Marginals(nn.Module):
         return logit, k * x_t + left * mean, variance.sqrt()
 
 
+class Known(NamedTuple):
+    """What is known of every number, each of the shape of x_t.
+
+    Attributes:
+        filled: probability S(ln o + F_2).
+        mean: g + d F_1, if it is filled.
+        deviation: d.
+        rest: what else the network predicts.
+    """
+
+    filled: Tensor
+    mean: Tensor
+    deviation: Tensor
+    rest: Tensor
+
+
 class SpikeSlab(nn.Module):
     """A network around the best guess from each number alone; what else it predicts is passed on.
 
@@ -103,6 +122,34 @@ class SpikeSlab(nn.Module):
             t: shape (B,).
             given: conditions.
         """
+        known, at = self.known(x, t, given), scales_at(self.schedule, t, x)
+        spike = self.marginals.spike
+        data = spike + known.filled * (known.mean - spike)
+        a, b = (value.to(x.dtype) for value in self.target(at))
+        noise = (x - at.alpha.to(x.dtype) * data) / at.sigma.to(x.dtype)
+        return torch.cat([a * data + b * noise, known.rest], dim=-1)
+
+    def draw(self, x: Tensor, t: Tensor, given: Batch, rng: Rng) -> Tensor:
+        """Data drawn number by number: the spike, or a normal number with the mean and variance of the filled.
+
+        Args:
+            x: x_t, shape (B, ..., F).
+            t: shape (B,).
+            given: conditions.
+            rng: random stream.
+        """
+        known = self.known(x, t, given)
+        chance, size = rng.uniform(*x.shape[1:]).to(x), rng.normal(*x.shape[1:]).to(x)
+        return torch.where(chance < known.filled, known.mean + known.deviation * size, self.marginals.spike)
+
+    def known(self, x: Tensor, t: Tensor, given: Batch) -> "Known":
+        """The distribution of every number.
+
+        Args:
+            x: x_t, shape (B, ..., F).
+            t: shape (B,).
+            given: conditions.
+        """
         at = Scales(*(scale.to(x.dtype) for scale in scales_at(self.schedule, t, x)))
         spike = self.marginals.spike
         with torch.autocast(x.device.type, enabled=False):
@@ -118,6 +165,4 @@ class SpikeSlab(nn.Module):
             )
         size = x.shape[-1]
         shift, odds, rest = self.net(shown, t, given).to(x.dtype).tensor_split([size, 2 * size], dim=-1)
-        data = spike + torch.sigmoid(logit + odds) * (mean - spike + deviation * shift)
-        a, b = self.target(at)
-        return torch.cat([a * data + b * (x - at.alpha * data) / at.sigma, rest], dim=-1)
+        return Known(torch.sigmoid(logit + odds), mean + deviation * shift, deviation, rest)
