@@ -5,8 +5,8 @@ r"""The results of arXiv:2310.16308 for a model of images, as a page with pictur
         --calls 16 50 --events 5000 --straight runs/straight --work work --out docs
 
 draws figures 3 and 5 to 10 for Pythia8, for Pythia8 in the pixels of the model and for the model, and writes them with
-the numbers to `docs/image.md`. Events that the folder `--work` holds already are not made again. `--straight` is a run of
-the same preset with `rescaling = "straight"`, for what equations 13 to 17 are worth.
+the numbers to `docs/image.md`. Events that the folder `--work` holds already are not made again. `--straight` is a run
+of the same preset with `rescaling = "straight"`, for what equations 13 to 17 are worth.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from image_figures import SPECIES, Sample, draw_all, sample_of
+from image_figures import SPECIES, Sample, Three, draw_all, sample_of
 from numpy.typing import NDArray
 
 from cloudchamber.evaluate.budget import Budget
@@ -236,7 +236,8 @@ def _sections(chosen: argparse.Namespace) -> Iterator[str]:
     one, two, three = (sample_of(events, representation.beams) for events in (truth, pixels, best.events))
     pictures = chosen.out / "image"
     pictures.mkdir(parents=True, exist_ok=True)
-    draw_all(pictures, one, two, three, representation, truth)
+    size = f"{representation.pixels.rows} x {representation.pixels.columns}"
+    draw_all(pictures, Three(one, two, three, size), representation, truth)
     yield from _head(chosen, generator, representation, truth)
     samples = [("Pythia8", one), ("Pythia8 in pixels", two)]
     samples += [(f"model, {calls} calls", sample_of(m.events, representation.beams)) for calls, m in runs.items()]
@@ -283,7 +284,8 @@ def _straight(chosen: argparse.Namespace, other: Sample, pixels: Sample) -> Iter
 
 def _command(chosen: argparse.Namespace) -> str:
     calls = " ".join(map(str, chosen.calls))
-    text = f"python benchmarks/image.py --model {chosen.model} --reference reference --calls {calls} --events {chosen.events}"
+    text = f"python benchmarks/image.py --model {chosen.model} --reference reference --calls {calls}"
+    text += f" --events {chosen.events}"
     text += f" --cloud {chosen.cloud}" if chosen.cloud else ""
     return text + (" --straight runs/straight" if chosen.straight else "")
 
@@ -298,8 +300,8 @@ made by
     {command}
 
 with {truth:,} events of Pythia8 that were not trained on. All of z, eta and azimuth are those of the centre-of-mass
-frame, in which sums of z are below 2 and the electron's eta ends at ln(5 GeV / sqrt(s)) = -3.0, as in the paper's figures;
-the azimuth is counted from opposite to the scattered electron.
+frame, in which sums of z are below 2 and the electron's eta ends at ln(5 GeV / sqrt(s)) = -3.0, as in the paper's
+figures; the azimuth is counted from opposite to the scattered electron.
 
 ## Empty pixels
 
@@ -315,8 +317,8 @@ _CONTENTS = """
 ## What is in an event
 
 Means with statistical errors, and in brackets the difference from Pythia8 in pixels; nothing is drawn again to conserve
-momentum, so the share of events with a sum of z above 2 is the model's own. Spectra of z are compared in 20 bins of equal
-content between the 5th and the 95th percentile of Pythia8 in pixels.
+momentum, so the share of events with a sum of z above 2 is the model's own. Spectra of z are compared in 20 bins of
+equal content between the 5th and the 95th percentile of Pythia8 in pixels.
 """
 _PICTURES = """
 ![The momentum of electrons in pixels](image/figure-03.png)
@@ -350,17 +352,18 @@ _PICTURES = """
 _WITHOUT = """
 ## Without the rescaling
 
-The same preset with `rescaling = "straight"`, trained beside it: {steps} steps, {calls} calls. The paper reports deviations
-of orders of magnitude near the ends of the spectrum without it. Here the network corrects the best guess from each pixel
-alone, whose distribution of values is fitted in 12 intervals of the window: that guess knows the spectrum coarsely
-whatever the map, but without it nearly all hadrons share the first interval.
+The same preset with `rescaling = "straight"`, trained beside it: {steps} steps, {calls} calls. The paper reports
+deviations of orders of magnitude near the ends of the spectrum without it. Here the network corrects the best guess
+from each pixel alone, whose distribution of values is fitted in 12 intervals of the window: that guess knows the spectrum
+coarsely whatever the map, but without it nearly all hadrons share the first interval.
 """
 _CLOUD = """
 ## Beside the point cloud
 
 Both models against Pythia8 itself, not in pixels, on the particles that images hold, {n:,} events on either side, by
 `evaluate --accept image` (lab frame); images with {calls} calls, `{cloud}` as it is shipped. In brackets stands what
-Pythia8 against Pythia8 gives at that size. The last column is Pythia8 in pixels: what a perfect model of images could do.
+Pythia8 against Pythia8 gives at that size. The last column is Pythia8 in pixels: what a perfect model of images could
+do.
 """
 
 

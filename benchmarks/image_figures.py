@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.colors import LogNorm, to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import NDArray
 
 from cloudchamber.evaluate.figures.comparison import Columns
@@ -33,7 +35,7 @@ from cloudchamber.physics.dis import DISVariables, dis_variables
 from cloudchamber.physics.kinematics import Momenta, azimuth_difference, center_of_mass_energy, center_of_mass_rapidity
 from cloudchamber.represent.image import ImageRepresentation
 
-__all__ = ["SPECIES", "Sample", "draw_all", "sample_of"]
+__all__ = ["SPECIES", "Sample", "Three", "draw_all", "sample_of"]
 
 Array = NDArray[np.float64]
 SPECIES = {11: "e⁻", 211: "π⁺", 321: "K⁺"}
@@ -127,23 +129,17 @@ def sample_of(events: Events, beams: Beams) -> Sample:
     )  # fmt: skip
 
 
-def draw_all(
-    folder: Path, truth: Sample, pixels: Sample, model: Sample, representation: ImageRepresentation, events: Events
-) -> None:
+def draw_all(folder: Path, three: "Three", representation: ImageRepresentation, events: Events) -> None:
     """All figures as PNG.
 
     Args:
         folder: where to.
-        truth: Pythia8.
-        pixels: Pythia8 in the pixels of the model.
-        model: what it made.
+        three: what to draw.
         representation: of the model.
-        events: those of `truth`.
+        events: those of Pythia8.
     """
-    size = f"{representation.pixels.rows} x {representation.pixels.columns}"
-    three = Three(truth, pixels, model, size)
     with house_style():
-        _save(folder / "figure-03.png", electron_pixels(truth, representation, events))
+        _save(folder / "figure-03.png", electron_pixels(three.truth, representation, events))
         _save(folder / "figure-05.png", spectra(three, representation))
         _save(folder / "figure-06.png", multiplicities(three))
         _save(folder / "figure-07.png", momentum_sums(three))
@@ -158,14 +154,23 @@ def _save(path: Path, figure: Figure) -> None:
 
 @dataclass(frozen=True)
 class Three:
-    """What every figure shows."""
+    """What every figure shows.
+
+    Attributes:
+        truth: Pythia8.
+        pixels: Pythia8 in the pixels of the model.
+        model: what it made.
+        size: of the images, in words.
+    """
 
     truth: Sample
     pixels: Sample
     model: Sample
     size: str
 
-    def panel(self, quantity: Callable[[Sample], Column], edges: Array, label: str, density: str, **more: object) -> Panel:
+    def panel(
+        self, quantity: Callable[[Sample], Column], edges: Array, label: str, density: str, **more: object
+    ) -> Panel:
         """A plot: the model against Pythia8 in pixels, with Pythia8 as the third.
 
         Args:
@@ -178,7 +183,9 @@ class Three:
         columns = Columns(quantity(self.model), quantity(self.pixels))
         return Panel(columns, edges, label, density, ratio_range=_RATIO, third=quantity(self.truth), **more)  # type: ignore[arg-type]
 
-    def figure(self, panels: Sequence[Panel], columns: int, width: float, height: float, logs: Sequence[int] = ()) -> Figure:
+    def figure(
+        self, panels: Sequence[Panel], columns: int, width: float, height: float, logs: Sequence[int] = ()
+    ) -> Figure:
         """Plots with a legend on top.
 
         Args:
@@ -298,7 +305,9 @@ def leading_pairs(three: Three) -> Figure:
 
 def dis_plane(three: Three) -> Figure:
     """Density in x and Q2: figure 9."""
-    points = [(np.log10(s.dis.x), np.log10(np.maximum(s.dis.Q2, 1e-3))) for s in (three.truth, three.pixels, three.model)]
+    points = [
+        (np.log10(s.dis.x), np.log10(np.maximum(s.dis.Q2, 1e-3))) for s in (three.truth, three.pixels, three.model)
+    ]
     edges = [np.linspace(-2.7, 0.0, 28), np.linspace(1.2, 3.2, 26)]
     return _maps(three, [(points, edges, (r"$\log_{10} x$", r"$\log_{10}(Q^2 / \mathrm{GeV}^2)$"))])
 
@@ -338,7 +347,9 @@ def reduced(three: Three) -> Figure:
         ("Pythia8", f"Pythia8 in {three.size} pixels", f"model, {three.model.events:,} events"), strict=True,
     ):  # fmt: skip
         _reduced(axes, _measured(sample, plane, three.truth.cross_section), plane)
-        axes.set(title=name, xscale="log", yscale="log", ylim=(0.02, 30), xlabel=r"$Q^2$  [GeV$^2$]")
+        axes.set(title=name, xscale="log", yscale="log", ylim=(0.02, 30), xlim=(22, 1700), xlabel=r"$Q^2$  [GeV$^2$]")
+        axes.xaxis.set(major_locator=FixedLocator((30, 100, 300, 1000)), major_formatter="{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
     figure.axes[0].set_ylabel(r"$\sigma_\mathrm{r}$ times powers of 1.5")
     figure.axes[2].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), title="mean $x$ of the bin")
     return figure
@@ -361,9 +372,7 @@ def _reduced(axes: Axes, found: Reduced, plane: Plane) -> None:
 
 
 def _colors(number: int) -> Iterator[str]:
-    import matplotlib as mpl
-
-    return iter([mpl.colors.to_hex(c) for c in mpl.colormaps["viridis"](np.linspace(0, 0.9, number))])
+    return iter([to_hex(c) for c in colormaps["viridis"](np.linspace(0, 0.9, number))])
 
 
 def _logarithmic_x(pair: PanelAxes) -> None:

@@ -10,7 +10,8 @@ from cloudchamber.errors import InputError
 from cloudchamber.events import Beams, Events, RunInfo
 from cloudchamber.models.raster import dense
 from cloudchamber.physics.kinematics import Momenta, azimuth_difference, center_of_mass_energy, center_of_mass_rapidity
-from cloudchamber.represent.image import EMPTY, Filled, ImageRepresentation
+from cloudchamber.physics.pixels import Filled
+from cloudchamber.represent.image import EMPTY, ImageRepresentation
 from cloudchamber.tensors.rng import EventRng
 
 BEAMS = Beams.parse("10x275")
@@ -57,11 +58,11 @@ def test_images_hold_the_pixel_contents_to_a_millionth(fitted: ImageRepresentati
 
 
 @pytest.mark.parametrize("place", ["centre", "smeared"])
-def test_events_of_pixels_fill_the_same_pixels(
-    fitted: ImageRepresentation, stable_events: Events, place: str
-) -> None:
+def test_events_of_pixels_fill_the_same_pixels(fitted: ImageRepresentation, stable_events: Events, place: str) -> None:
     """Image to events to image: every content returns, whatever azimuth the event is turned to."""
-    placed = ImageRepresentation.from_state(fitted.state() | {"place": torch.tensor(("centre", "smeared").index(place))})
+    placed = ImageRepresentation.from_state(
+        fitted.state() | {"place": torch.tensor(("centre", "smeared").index(place))}
+    )
     filled = placed.pixelate(stable_events)
     phi = np.random.default_rng(1).uniform(-np.pi, np.pi, len(stable_events))
     events = decoded_events(placed, filled, phi)

@@ -1,12 +1,11 @@
 """A diffusion model of images that are given as lists of their filled pixels.
 
-A million images of 64 x 64 pixels and three channels, of which a handful is filled, are lists of a hundred megabytes and
-dense tensors of fifty gigabytes; so images are dense only inside a step.
+A million images of 64 x 64 pixels and three channels, of which a handful is filled, are lists of a hundred megabytes
+and dense tensors of fifty gigabytes; so images are dense only inside a step.
 """
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 
 from cloudchamber.models.diffusion import Diffusion

@@ -14,6 +14,7 @@ from the U-Net and combines them with its value.
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -104,7 +105,8 @@ class PixelAttention(nn.Module):
         """
         tokens = self.norm(x).flatten(2).transpose(1, 2)
         mixed = self.attention(tokens, tokens.new_zeros(1, 1, 1))
-        return x + mixed.transpose(1, 2).view(x.shape)
+        out: Tensor = x + mixed.transpose(1, 2).view(x.shape)
+        return out
 
 
 class Level(nn.Module):
@@ -121,16 +123,30 @@ class Level(nn.Module):
         self.blocks = nn.ModuleList(ResidualBlock(inputs, outputs, condition) for inputs, outputs in sizes)
         self.mixers = nn.ModuleList(PixelAttention(outputs, heads) if heads else nn.Identity() for _, outputs in sizes)
 
-    def one(self, index: int, x: Tensor, condition: Tensor) -> Tensor:
-        """One block with its attention.
+    def descend(self, x: Tensor, condition: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """All blocks, and what each of them has made.
 
         Args:
-            index: number of the block.
             x: shape (B, C, H, W).
             condition: shape (B, D).
         """
-        out: Tensor = self.mixers[index](self.blocks[index](x, condition))
-        return out
+        kept = []
+        for block, mixer in zip(self.blocks, self.mixers, strict=True):
+            x = mixer(block(x, condition))
+            kept.append(x)
+        return x, kept
+
+    def ascend(self, x: Tensor, kept: list[Tensor], condition: Tensor) -> Tensor:
+        """All blocks, each of which takes the last of what was kept on the way down.
+
+        Args:
+            x: shape (B, C, H, W).
+            kept: loses one for each block.
+            condition: shape (B, D).
+        """
+        for block, mixer in zip(self.blocks, self.mixers, strict=True):
+            x = mixer(block(torch.cat([x, kept.pop()], dim=1), condition))
+        return x
 
 
 class PixelHead(nn.Module):
@@ -148,12 +164,11 @@ class PixelHead(nn.Module):
         super().__init__()
         self.patch = patch
         self.share = nn.Sequential(_norm(features), nn.SiLU(), CylinderConv(features, width * patch**2))
+        last = nn.Conv2d(2 * width, outputs, 1)
         self.mix = nn.Sequential(
-            nn.Conv2d(width + channels, 2 * width, 1), nn.SiLU(),
-            nn.Conv2d(2 * width, 2 * width, 1), nn.SiLU(),
-            nn.Conv2d(2 * width, outputs, 1),
-        )  # fmt: skip
-        _zero(self.mix[-1])
+            nn.Conv2d(width + channels, 2 * width, 1), nn.SiLU(), nn.Conv2d(2 * width, 2 * width, 1), nn.SiLU(), last
+        )
+        _zero(last)
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:
         """The output, shape (B, outputs, H, W).
@@ -203,7 +218,9 @@ class UNet(nn.Module):
         rows, columns, channels = shape
         self.patch, self.stride = patch, patch * 2 ** (len(widths) - 1)
         if rows % self.stride or columns % self.stride:
-            raise ValueError(f"images of {rows} x {columns} pixels cannot be divided by {self.stride} in both directions")
+            raise ValueError(
+                f"images of {rows} x {columns} pixels cannot be divided by {self.stride} in both directions"
+            )
         condition = 2 * widths[0]
         self.time = Fourier(times, frequencies=16, lowest=0.5, highest=200.0)
         self.condition = nn.Sequential(mlp(self.time.out_features, condition, condition), nn.SiLU())
@@ -247,16 +264,14 @@ class UNet(nn.Module):
         h = h if self.places is None else h + self.places
         kept = [h]
         for number, level in enumerate(self.down):
-            for k in range(len(level.blocks)):
-                h = level.one(k, h, condition)
-                kept.append(h)
+            h, seen = cast(Level, level).descend(h, condition)
+            kept += seen
             if number < len(self.shrink):
                 h = self.shrink[number](h)
                 kept.append(h)
-        h = self.middle.one(0, h, condition)
+        h, _ = self.middle.descend(h, condition)
         for number, level in enumerate(self.up):
-            for k in range(len(level.blocks)):
-                h = level.one(k, torch.cat([h, kept.pop()], dim=1), condition)
+            h = cast(Level, level).ascend(h, kept, condition)
             if number < len(self.grow):
                 h = self.grow[number](functional.interpolate(h, scale_factor=2.0, mode="nearest"))
         out: Tensor = self.head(x, h)

@@ -134,8 +134,9 @@ def center_of_mass_rapidity(beams: Beams) -> float:
     >>> round(center_of_mass_rapidity(Beams(electron=10, hadron=275)), 3)
     1.657
     """
-    energy, _, _, pz = sum(beam_momenta(beams))
-    return float(np.arctanh(pz / energy))
+    electron, proton = beam_momenta(beams)
+    total = electron + proton
+    return float(np.arctanh(total[3] / total[0]))
 
 
 def azimuth_difference(a: Array, b: Array) -> Array:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["ETA_RANGE", "Directions", "Pixels"]
+__all__ = ["ETA_RANGE", "Directions", "Filled", "Pixels"]
 
 Array = NDArray[np.float64]
 ETA_RANGE = 10.0
@@ -30,6 +30,20 @@ class Directions(NamedTuple):
         """Components x, y and z of length one."""
         transverse = 1 / np.cosh(self.eta)
         return np.cos(self.phi) * transverse, np.sin(self.phi) * transverse, np.tanh(self.eta)
+
+
+class Filled(NamedTuple):
+    """The filled pixels of some images, image after image, in the order of their numbers.
+
+    Attributes:
+        image: number of the image, in rising order, shape (n,).
+        pixel: number of the pixel and channel, shape (n,).
+        intensity: sum of z, or of 2 pT / sqrt(s), shape (n,).
+    """
+
+    image: NDArray[np.int64]
+    pixel: NDArray[np.int64]
+    intensity: Array
 
 
 @dataclass(frozen=True)

@@ -212,7 +212,7 @@ class Denoiser(nn.Module):
             InputError: if the network knows no distributions.
         """
         if not isinstance(self.net, Distributed):
-            raise InputError("the sampler 'mixture' is for models that know the distribution of each number, as images.")
+            raise InputError("the sampler 'mixture' is for models that know the distribution of each number.")
         x, at = self.net.draw(x_t, t, given, rng), scales_at(self.schedule, t, x_t)
         return Prediction(x, (x_t - at.alpha * x) / at.sigma)
 

@@ -10,8 +10,8 @@ The network F sees (x_t - alpha m) / q, of unit variance, and says what is missi
     x^   = x0   + (sigma s / q) F
     eps^ = eps0 - (alpha s / q) F,
 
-from which any target a x + b eps follows. This is EDM's preconditioning (arXiv:2206.00364, Eqs. 7-8) on any path and for
-any mean. In images of which one pixel in five hundred is filled, s is a few per cent: a network that predicts eps
+from which any target a x + b eps follows. This is EDM's preconditioning (arXiv:2206.00364, Eqs. 7-8) on any path and
+for any mean. In images of which one pixel in five hundred is filled, s is a few per cent: a network that predicts eps
 without help must first learn to hand on the noise of every pixel to that accuracy.
 """
 

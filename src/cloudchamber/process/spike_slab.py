@@ -12,9 +12,9 @@ The other numbers of the row change the odds by a factor and the mean by a shift
 
     x^ = e + S( ln o + F_2 ) ( g - e + d F_1 ),      S(a) = 1 / (1 + exp(-a)).
 
-With F = 0 this is the exact denoiser of independent numbers, so that all distributions of single numbers are right before
-the training begins, and what is certain (at low noise: nearly everything) need not be learnt. The network is shown
-(x_t - alpha e) / q, ln o and S(ln o) (g - e), in units near one.
+With F = 0 this is the exact denoiser of independent numbers, so that all distributions of single numbers are right
+before the training begins, and what is certain (at low noise: nearly everything) need not be learnt. The network is
+shown (x_t - alpha e) / q, ln o and S(ln o) (g - e), in units near one.
 """
 
 from typing import NamedTuple

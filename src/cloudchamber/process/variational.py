@@ -204,7 +204,7 @@ def bound_term(
 
 
 def _interval(distance: Tensor, deviation: Tensor, width: float) -> Tensor:
-    """Minus the log-probability that a normal number lies in an interval whose middle is at a distance from its mean."""
+    """Minus the log-probability of an interval whose middle is at a distance from the mean of a normal number."""
     far, half = distance.abs(), width / 2
     share = torch.special.ndtr((half - far) / deviation) - torch.special.ndtr((-half - far) / deviation)
     tail = ((far - half).clamp(min=0) / deviation).square() / 2 - math.log(_LEAST_SHARE)

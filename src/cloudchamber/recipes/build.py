@@ -1,4 +1,4 @@
-"""From a preset and a fitted representation to a model: of the families `cascade` and `image`, or as OmniLearn is built."""
+"""From a preset and a fitted representation to a model: `cascade`, `image`, or as OmniLearn is built."""
 
 import torch
 from torch import nn
@@ -16,7 +16,14 @@ from cloudchamber.physics.pdg import quantum_table
 from cloudchamber.process.objective import PerElement
 from cloudchamber.process.spike_slab import Marginals
 from cloudchamber.recipes.config import Preset, Process
-from cloudchamber.recipes.process import make_denoiser, make_objective, net_outputs, net_times, with_guess, with_marginals
+from cloudchamber.recipes.process import (
+    make_denoiser,
+    make_objective,
+    net_outputs,
+    net_times,
+    with_guess,
+    with_marginals,
+)
 from cloudchamber.represent.cloud import CloudRepresentation
 from cloudchamber.represent.image import EMPTY, ImageRepresentation
 from cloudchamber.represent.pair_kinematics import PairKinematics
@@ -26,7 +33,7 @@ __all__ = ["build_image", "build_model", "build_omnilearn", "conserved_columns"]
 
 _PROTON = 2212
 _RESOLUTION = 0.02
-"""To which values of pixels between -1 and 1 are known; a finer one only adds a constant of every empty pixel to L_0."""
+"""To which values of pixels are known; a finer one only adds the same constant of every empty pixel to L_0."""
 
 
 def conserved_columns(level: Level) -> tuple[int, ...]:

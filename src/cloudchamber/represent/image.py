@@ -22,7 +22,7 @@ A pixel of a channel has the number (row W + column) C + channel, as in memory o
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -33,12 +33,12 @@ from cloudchamber.errors import InputError
 from cloudchamber.events import Beams, Events
 from cloudchamber.physics.kinematics import Momenta, center_of_mass_energy, center_of_mass_rapidity
 from cloudchamber.physics.pdg import species
-from cloudchamber.physics.pixels import Pixels
+from cloudchamber.physics.pixels import Filled, Pixels
 from cloudchamber.represent.rescale import RESCALINGS, Rescaling, Straight
 from cloudchamber.tensors.batch import Batch, Bundle
 from cloudchamber.tensors.rng import Rng
 
-__all__ = ["EMPTY", "Decoded", "Filled", "ImageRepresentation", "Intensity", "Place"]
+__all__ = ["EMPTY", "Decoded", "ImageRepresentation", "Intensity", "Place"]
 
 Array = NDArray[np.float64]
 Intensity = Literal["z", "pT"]
@@ -52,20 +52,6 @@ _PSEUDO_COUNTS = 20.0
 _LEAST_RATE = 1e-7
 _INTENSITIES: tuple[Intensity, ...] = ("z", "pT")
 _PLACES: tuple[Place, ...] = ("centre", "smeared")
-
-
-class Filled(NamedTuple):
-    """The filled pixels of some images, image after image, in the order of their numbers.
-
-    Attributes:
-        image: number of the image, in rising order, shape (n,).
-        pixel: number of the pixel and channel, shape (n,).
-        intensity: sum of z, or of 2 pT / sqrt(s), shape (n,).
-    """
-
-    image: NDArray[np.int64]
-    pixel: NDArray[np.int64]
-    intensity: Array
 
 
 class Decoded(NamedTuple):
@@ -188,7 +174,8 @@ class ImageRepresentation:
         intensity = 2 * (p.p if self.intensity == "z" else p.pt)[kept] / center_of_mass_energy(self.beams)
         cells, cell = np.unique(number, return_inverse=True)
         image, within = np.divmod(cells, self.pixels.number * len(self.species))
-        return Filled(image, within, np.bincount(cell, intensity, minlength=len(cells)))
+        summed: Array = np.bincount(cell, intensity, minlength=len(cells))
+        return Filled(image, within, summed)
 
     def encode(self, events: Events) -> Bundle:
         """Images as lists of their filled pixels.
@@ -269,7 +256,9 @@ class ImageRepresentation:
         others = np.ones(len(pixel), dtype=bool)
         others[scattered] = False
         codes = np.asarray(self.species, dtype=np.int32)[channel]
-        columns = {"pdg_id": codes, "px": lab.px, "py": lab.py, "pz": lab.pz, "mass": lab.mass}
+        columns: dict[str, NDArray[Any]] = {
+            "pdg_id": codes, "px": lab.px, "py": lab.py, "pz": lab.pz, "mass": lab.mass,
+        }  # fmt: skip
         return Decoded(
             lab.take(scattered).four_vectors(),
             {name: column[others] for name, column in columns.items()},
@@ -349,7 +338,9 @@ def _alone(
     counts = np.bincount(pixel, minlength=height * width * channels).reshape(shape)
     of_row = counts.mean(axis=1, keepdims=True)
     rates = np.maximum((counts + of_row / (of_row + 1)) / (images + 1), _LEAST_RATE)
-    place = ((values.numpy() - window[0]) / (window[1] - window[0]) * _INTERVALS).astype(np.int64).clip(0, _INTERVALS - 1)
+    place = (
+        ((values.numpy() - window[0]) / (window[1] - window[0]) * _INTERVALS).astype(np.int64).clip(0, _INTERVALS - 1)
+    )
     row, channel = pixel // (width * channels), pixel % channels
     slab = np.zeros((height, channels, _INTERVALS))
     np.add.at(slab, (row, channel, place), 1.0)

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from scipy import optimize
 from torch import Tensor
 
-__all__ = ["RESCALINGS", "WINDOW", "Constants", "Rescaling", "Stretched", "Straight"]
+__all__ = ["RESCALINGS", "WINDOW", "Constants", "Rescaling", "Straight", "Stretched"]
 
 Array = NDArray[np.float64]
 WINDOW = (-0.76, 0.86)
@@ -201,7 +201,8 @@ class Stretched:
         """
         c, z = self.constants, z.double()
         switch = torch.sigmoid(c.alpha * (z - c.beta))
-        return switch * self._exponential(z) + (1 - switch) * self._logarithm(z)
+        mixed: Tensor = switch * self._exponential(z) + (1 - switch) * self._logarithm(z)
+        return mixed
 
     def forward(self, z: Tensor) -> Tensor:
         """Values of momentum fractions.
@@ -235,7 +236,8 @@ class Stretched:
         switch = torch.sigmoid(c.alpha * (z - c.beta))
         bending = c.alpha * switch * (1 - switch) * (self._exponential(z) - self._logarithm(z))
         sides = switch * torch.exp(c.c1 * (z - c.z2)) + (1 - switch) * self._a2 / (z + c.c2)
-        return (self._slope * (bending + sides)).log()
+        slope: Tensor = self._slope * (bending + sides)
+        return slope.log()
 
     def state(self) -> Tensor:
         """The constants and the window."""
@@ -252,10 +254,12 @@ class Stretched:
         return cls(Constants(*constants), (low, high))
 
     def _exponential(self, z: Tensor) -> Tensor:
-        return self._a1 * torch.exp(self.constants.c1 * z) + self._b1
+        value: Tensor = self._a1 * torch.exp(self.constants.c1 * z) + self._b1
+        return value
 
     def _logarithm(self, z: Tensor) -> Tensor:
-        return self._a2 * torch.log(z + self.constants.c2) + self._b2
+        value: Tensor = self._a2 * torch.log(z + self.constants.c2) + self._b2
+        return value
 
 
 RESCALINGS: dict[str, type[Straight] | type[Stretched]] = {"stretched": Stretched, "straight": Straight}
