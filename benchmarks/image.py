@@ -354,8 +354,8 @@ _WITHOUT = """
 
 The same preset with `rescaling = "straight"`, trained beside it: {steps} steps, {calls} calls. The paper reports
 deviations of orders of magnitude near the ends of the spectrum without it. Here the network corrects the best guess
-from each pixel alone, whose distribution of values is fitted in 12 intervals of the window: that guess knows the spectrum
-coarsely whatever the map, but without it nearly all hadrons share the first interval.
+from each pixel alone, whose distribution of values is fitted in 12 intervals of the window: that guess knows the
+spectrum coarsely whatever the map, but without it nearly all hadrons share the first interval.
 """
 _CLOUD = """
 ## Beside the point cloud

@@ -2,9 +2,8 @@ r"""How fast the U-Net of images is, per image and network call, beside the tran
 
     python benchmarks/unet.py
 
-Both networks are those of the shipped presets with random weights (speed does not depend on them), on one thread, at the
-sizes at which they work: blocks of 256 events to sample, the preset's batches to train. A call of the cloud transformer
-is one pass over the particles of one event of the sample's mean length; both are called as often as the preset says.
+Both networks are those of the shipped presets with random weights (speed does not depend on them), on one thread, at
+the sizes at which they work: blocks of 256 events to sample, the preset's batches to train.
 """
 
 import argparse
@@ -97,7 +96,8 @@ def _precision(name: str) -> AbstractContextManager[None]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--presets", nargs="+", default=["ep-dis-10x275-stable", "ep-dis-10x275", "ep-dis-10x275-image"])
+    names = ["ep-dis-10x275-stable", "ep-dis-10x275", "ep-dis-10x275-image"]
+    parser.add_argument("--presets", nargs="+", default=names)
     parser.add_argument("--repeats", type=int, default=3)
     chosen = parser.parse_args()
     torch.set_num_threads(1)

@@ -55,9 +55,13 @@ def test_a_million_images_stay_below_a_gigabyte(tmp_path: Path) -> None:
 
 
 def test_a_failed_block_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="stop"), ImageWriter(tmp_path / "images.parquet", HEADER, RUN) as writer:
-        writer.write(some(10))
-        raise RuntimeError("stop")
+    def fail() -> None:
+        with ImageWriter(tmp_path / "images.parquet", HEADER, RUN) as writer:
+            writer.write(some(10))
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -78,5 +82,5 @@ def test_damaged_and_foreign_files_are_refused(path: Path, tmp_path: Path, stabl
     with pytest.raises(InputError, match="pixels outside its grid"):
         list(open_images(broken).iterate())
     pq.write_table(table.replace_schema_metadata({**metadata, b"cloudchamber-images": b'{"rows": 0}'}), broken)
-    with pytest.raises(InputError, match="metadata of .* is not valid"):
+    with pytest.raises(InputError, match=r"metadata of .* is not valid"):
         open_images(broken)

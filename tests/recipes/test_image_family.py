@@ -11,8 +11,8 @@ from cloudchamber.cli.main import main
 from cloudchamber.errors import InputError
 from cloudchamber.events import Events, Level
 from cloudchamber.formats import files
-from cloudchamber.physics.acceptance import Acceptance
 from cloudchamber.nets.unet import UNet
+from cloudchamber.physics.acceptance import Acceptance
 from cloudchamber.process.precondition import LinearGuess
 from cloudchamber.process.spike_slab import SpikeSlab
 from cloudchamber.recipes.config import load_preset

@@ -10,6 +10,7 @@ __all__ = ["pixelate"]
 
 def pixelate(
     source: Annotated[Path, typer.Argument(help="A file of events, or a folder of Parquet shards.")],
+    *,
     out: Annotated[Path, typer.Option(help="Parquet file of images to make.")],
     rows: Annotated[int, typer.Option(help="Pixels in pseudorapidity, over |eta| < 10.")] = 64,
     columns: Annotated[int, typer.Option(help="Pixels in azimuth.")] = 64,

@@ -28,7 +28,7 @@ def train(
     seed: Annotated[int, typer.Option(help="Names the random streams.")] = 0,
     init: Annotated[str | None, typer.Option(help="A model to start from; the preset says how to train on.")] = None,
     only: Annotated[
-        str | None, typer.Option(help="Train one stage: electron, species or cloud; event or particles in omnilearn; image.")
+        str | None, typer.Option(help="Train one stage: electron, species or cloud; event or particles in omnilearn.")
     ] = None,
     snapshots: Annotated[str | None, typer.Option(help="Keep averaged weights this often, such as 15m.")] = None,
 ) -> None:

@@ -1,10 +1,9 @@
 """Images as lists of their filled pixels: Parquet with one row per image.
 
-Columns `pixel: list<int32>` and `intensity: list<float>` (z, or pT in units of sqrt(s) / 2) of the filled pixels, in the
-order of their numbers, and `weight: double`. A pixel of a channel has the number (row columns + column) channels +
-channel. The metadata hold, as JSON under the key `cloudchamber-images`, the grid, the species and what the intensity is,
-and under `cloudchamber` those of the events. A million images of 64 x 64 pixels and three channels, of which six are
-filled, take 50 megabytes.
+Columns `pixel: list<int32>` and `intensity: list<float>` (z, or pT in units of sqrt(s) / 2) of the filled pixels, in
+the order of their numbers, and `weight: double`. A pixel of a channel has the number (row columns + column) channels +
+channel. The metadata hold, as JSON under the key `cloudchamber-images`, the grid, the species and what the intensity
+is, and under `cloudchamber` those of the events.
 """
 
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from cloudchamber.formats.atomic import atomic_path
 from cloudchamber.formats.parquet import METADATA_KEY
 from cloudchamber.physics.pixels import ETA_RANGE, Filled, Pixels
 
-__all__ = ["ImageFile", "ImageHeader", "Images", "ImageWriter", "open_images"]
+__all__ = ["ImageFile", "ImageHeader", "ImageWriter", "Images", "open_images"]
 
 _KEY = b"cloudchamber-images"
 _ROW_GROUP = 20_000
@@ -176,5 +175,6 @@ def open_images(path: Path) -> ImageFile:
         header = ImageHeader.model_validate_json(metadata[_KEY])
         run = RunInfo.model_validate_json(metadata.get(METADATA_KEY, b"{}"))
     except ValidationError as error:
-        raise InputError(f"the metadata of '{path}' is not valid ({error.error_count()} errors); make it again.") from None
+        count = error.error_count()
+        raise InputError(f"the metadata of '{path}' is not valid ({count} errors); make it again.") from None
     return ImageFile(path, header, run, rows)

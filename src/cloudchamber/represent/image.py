@@ -174,7 +174,7 @@ class ImageRepresentation:
         intensity = 2 * (p.p if self.intensity == "z" else p.pt)[kept] / center_of_mass_energy(self.beams)
         cells, cell = np.unique(number, return_inverse=True)
         image, within = np.divmod(cells, self.pixels.number * len(self.species))
-        summed: Array = np.bincount(cell, intensity, minlength=len(cells))
+        summed = np.bincount(cell, intensity, minlength=len(cells)).astype(np.float64)
         return Filled(image, within, summed)
 
     def encode(self, events: Events) -> Bundle:

@@ -210,7 +210,8 @@ class Stretched:
         Args:
             z: any shape, not negative.
         """
-        return self._shift + self._slope * self.unscaled(z)
+        value: Tensor = self._shift + self._slope * self.unscaled(z)
+        return value
 
     def inverse(self, value: Tensor) -> Tensor:
         """Momentum fractions of values, between 0 and 4, by bisection.
@@ -236,8 +237,8 @@ class Stretched:
         switch = torch.sigmoid(c.alpha * (z - c.beta))
         bending = c.alpha * switch * (1 - switch) * (self._exponential(z) - self._logarithm(z))
         sides = switch * torch.exp(c.c1 * (z - c.z2)) + (1 - switch) * self._a2 / (z + c.c2)
-        slope: Tensor = self._slope * (bending + sides)
-        return slope.log()
+        log_slope: Tensor = (self._slope * (bending + sides)).log()
+        return log_slope
 
     def state(self) -> Tensor:
         """The constants and the window."""
