@@ -10,7 +10,7 @@ from cloudchamber.errors import InputError
 from cloudchamber.process.denoise import TARGETS, Denoiser, VarianceDenoiser, scales_at
 from cloudchamber.process.sampler import sample
 from cloudchamber.process.schedule import Discrete, Rectified, Schedule
-from cloudchamber.process.spike_slab import Marginals, SpikeSlab
+from cloudchamber.process.spike_slab import Likelihood, Marginals, SpikeSlab
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import RowRng
 
@@ -135,3 +135,37 @@ def test_what_else_the_network_says_is_passed_on_and_what_it_sees_is_of_order_on
         torch.testing.assert_close(out[:, 2:], torch.full((1, 2), 1 / 3))
         assert says.seen.isfinite().all()
         assert says.seen.abs().max() < 10
+
+
+def test_the_likelihood_is_that_of_independent_numbers() -> None:
+    """Minus the log-probability of empty and filled, by the closed posterior, is least where nothing is corrected."""
+    schedule, n = SCHEDULES["rectified"], 20_000
+    generator = torch.Generator().manual_seed(3)
+    shares = torch.cat([1 - WEIGHTS.sum(1, keepdim=True), WEIGHTS], 1)
+    component = torch.multinomial(shares, n, True, generator=generator)
+    slab = torch.cat([torch.tensor([SPIKE]), CENTRES.float()])[component.T]
+    x = torch.where(component.T > 0, slab + WIDTH * torch.randn(n, 2, generator=generator), slab)
+    batch = Batch(x, torch.ones(n))
+
+    def cost(net: Says) -> float:
+        denoiser = Denoiser(guess(schedule, "eps", net), schedule, "eps")
+        return Likelihood()(denoiser, batch, RowRng((4,), n)).mean().item()
+
+    least = cost(Says())
+    for shift, odds in ((0.0, 0.5), (0.0, -0.5), (0.3, 0.0), (-0.3, 0.0)):
+        assert cost(Says(shift, odds)) > least + 1e-3
+    noise_alone = -(WEIGHTS.sum(1) * WEIGHTS.sum(1).log() + (1 - WEIGHTS.sum(1)) * (1 - WEIGHTS.sum(1)).log())
+    assert least < float(noise_alone.mean()) + 0.1
+
+
+def test_the_likelihood_of_one_number_by_hand() -> None:
+    schedule = SCHEDULES["rectified"]
+    denoiser = Denoiser(guess(schedule, "eps"), schedule, "eps")
+    batch = Batch(torch.tensor([[0.4, SPIKE]]), torch.ones(1))
+    fixed = Likelihood(lambda rng, path: torch.full((1,), 0.3))
+    rng = RowRng((5,), 1)
+    x_t = 0.7 * batch.x + 0.3 * RowRng((5,), 1).normal(2)
+    logit, mean, deviation = denoiser.net.marginals.posterior(x_t, scales_at(schedule, torch.full((1,), 0.3), x_t))
+    one = -logit[0, 0].sigmoid().log() + ((0.4 - mean[0, 0]) / deviation[0, 0]) ** 2 / 2
+    two = -(-logit[0, 1]).sigmoid().log()
+    assert fixed(denoiser, batch, rng).item() == pytest.approx(((one + two) / 2).item(), rel=1e-5)

@@ -21,16 +21,19 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from cloudchamber.process.denoise import Target, scales_at
+from cloudchamber.process.denoise import Denoiser, Target, scales_at
+from cloudchamber.process.objective import Times, masked_sum, noised, uniform
 from cloudchamber.process.schedule import Scales, Schedule
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import Rng
 
-__all__ = ["Known", "Marginals", "SpikeSlab"]
+__all__ = ["Known", "Likelihood", "Marginals", "SpikeSlab"]
 
 _LOGIT_UNIT = 10.0
 _LARGEST_LOGIT = 40.0
+_LEAST_DEVIATION = 1e-3
 
 
 class Marginals(nn.Module):
@@ -84,16 +87,21 @@ class Known(NamedTuple):
     """What is known of every number, each of the shape of x_t.
 
     Attributes:
-        filled: probability S(ln o + F_2).
+        logit: ln o + F_2.
         mean: g + d F_1, if it is filled.
         deviation: d.
         rest: what else the network predicts.
     """
 
-    filled: Tensor
+    logit: Tensor
     mean: Tensor
     deviation: Tensor
     rest: Tensor
+
+    @property
+    def filled(self) -> Tensor:
+        """Probability S(ln o + F_2) of being filled."""
+        return self.logit.sigmoid()
 
 
 class SpikeSlab(nn.Module):
@@ -165,4 +173,35 @@ class SpikeSlab(nn.Module):
             )
         size = x.shape[-1]
         shift, odds, rest = self.net(shown, t, given).to(x.dtype).tensor_split([size, 2 * size], dim=-1)
-        return Known(torch.sigmoid(logit + odds), mean + deviation * shift, deviation, rest)
+        return Known(logit + odds, mean + deviation * shift, deviation, rest)
+
+
+class Likelihood:
+    """Minus the log-likelihood of the data number by number at a noisy x_t, for a `SpikeSlab` network.
+
+    An empty number costs -ln(1 - S), a filled one -ln S and half its squared distance from the mean in units of the
+    deviation. In nats all times count alike, where the squared error of eps weighs what is nearly certain by its small
+    sigma: the odds of rare numbers, in which the correlations are, are learnt sooner.
+
+    Args:
+        times: how the time of each row is drawn.
+    """
+
+    def __init__(self, times: Times = uniform) -> None:
+        self.times = times
+
+    def __call__(self, denoiser: Denoiser, batch: Batch, rng: Rng) -> Tensor:
+        """One loss for each row, shape (B,).
+
+        Args:
+            denoiser: what is trained.
+            batch: data x.
+            rng: random stream.
+        """
+        net = denoiser.net
+        assert isinstance(net, SpikeSlab)
+        given = noised(denoiser.schedule, batch, self.times(rng, denoiser.schedule), rng.normal(*batch.x.shape[1:]))
+        known, filled = net.known(given.x_t, given.t, batch), batch.x > net.marginals.spike
+        distance = (batch.x - known.mean) / known.deviation.clamp(min=_LEAST_DEVIATION)
+        cost = functional.softplus(torch.where(filled, -known.logit, known.logit))
+        return masked_sum(cost + torch.where(filled, distance.square() / 2, 0.0), batch.mask) / batch.x.shape[-1]

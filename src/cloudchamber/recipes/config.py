@@ -25,7 +25,7 @@ class _Section(BaseModel):
 class Process(_Section):
     """How noise becomes data in a diffusion stage: a choice of parts of `cloudchamber.process`."""
 
-    kind: Literal["denoiser", "variance", "average"] = "denoiser"
+    kind: Literal["denoiser", "variance", "average", "likelihood"] = "denoiser"
     schedule: Literal["rectified", "cosine", "vp", "sub-vp", "ve", "edm", "ddpm-linear", "ddpm-cosine"] = "rectified"
     target: Literal["eps", "x", "v", "velocity", "edm"] = "velocity"
     times: Literal["uniform", "logit-normal", "log-normal"] = "logit-normal"
@@ -38,6 +38,11 @@ class Process(_Section):
         if self.kind == "variance" and not self.schedule.startswith("ddpm"):
             raise ValueError("a learnt variance needs a schedule ddpm-linear or ddpm-cosine")
         return self
+
+    @property
+    def marginal(self) -> bool:
+        """Whether it is trained on the likelihood of single numbers, which images with marginals have alone."""
+        return self.kind == "likelihood"
 
     @model_validator(mode="after")
     def _averages_are_velocities(self) -> "Process":
@@ -140,6 +145,8 @@ class ImageStage(_Section):
             raise ValueError("channels must differ, and the electron, 11, must be one of them")
         if self.process.kind == "average":
             raise ValueError("images cannot be trained on average velocities")
+        if self.process.marginal and self.guess != "marginal":
+            raise ValueError("the likelihood of single pixels needs guess = 'marginal'")
         return self
 
 
@@ -192,6 +199,13 @@ class Preset(_Section):
         if unknown:
             known = ", ".join(DIFFUSION_STAGES[self.family])
             raise ValueError(f"stage_calls names '{min(unknown)}', but the stages that take calls are {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _likelihood_of_images(self) -> "Preset":
+        stages = (self.electron, self.cloud, self.event, self.particles)
+        if any(stage.process.marginal for stage in stages):
+            raise ValueError("only images are trained on the likelihood of single numbers")
         return self
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from cloudchamber.process.denoise import TARGETS, Denoiser, EDMTarget, Scaled, T
 from cloudchamber.process.objective import TIMES, WEIGHTS, Objective, Regression
 from cloudchamber.process.precondition import LinearGuess
 from cloudchamber.process.schedule import EDM, VE, VP, CosineLogSNR, Discrete, Rectified, Schedule, SubVP
-from cloudchamber.process.spike_slab import Marginals, SpikeSlab
+from cloudchamber.process.spike_slab import Likelihood, Marginals, SpikeSlab
 from cloudchamber.process.variational import Hybrid, LossSecondMoment
 from cloudchamber.recipes.config import Process
 
@@ -79,6 +79,8 @@ def make_objective(process: Process, resolution: float | None = None) -> Objecti
     """
     if process.kind == "average":
         return Shortcut()
+    if process.marginal:
+        return Likelihood()
     if process.kind == "variance":
         return Hybrid(LossSecondMoment(process.steps, floor=process.floor), resolution=resolution)
     return Regression(TIMES[process.times], WEIGHTS[process.weight])
