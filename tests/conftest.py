@@ -113,3 +113,24 @@ def tiny_omnilearn(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
     path = tmp_path_factory.mktemp(request.param) / "tiny.toml"
     path.write_text(OMNILEARN + ('hide_padding = true\nazimuth = "circle"\n' if request.param == "hidden" else ""))
     return path
+
+
+IMAGE = """
+name = "tiny-image"
+description = "A model for tests"
+level = "stable"
+family = "image"
+image = { rows = 8, columns = 8, widths = [8, 8], blocks = 1, heads = 2, patch = 2, head = 4 }
+training = { batch_size = 32, steps = 3, warm_up_steps = 1 }
+"""
+
+
+@pytest.fixture(scope="session", params=["ddpm", "flow"])
+def tiny_image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Preset files of a tiny model of images: a DDPM, and flow matching without patches."""
+    path = tmp_path_factory.mktemp(request.param) / "tiny.toml"
+    text = IMAGE + 'sampling = { calls = 3, sampler = "mixture" }\n'
+    if request.param == "flow":
+        text = text.replace("patch = 2", 'patch = 1, process = { kind = "denoiser" }')
+    path.write_text(text)
+    return path

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from cloudchamber.evaluate.pixelate import ETA_RANGE, pixelate
+from cloudchamber.evaluate.pixelate import pixelate
 from cloudchamber.evaluate.sample import Sample
 from cloudchamber.events import Beams, Events
 from cloudchamber.physics.kinematics import Momenta
+from cloudchamber.physics.pixels import ETA_RANGE
 
 BEAMS = Beams.parse("10x275")
 

@@ -12,8 +12,10 @@ from cloudchamber.models.autoregressive import MultisetModel
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.models.mapped import Mapped
+from cloudchamber.models.raster import Rasterised
 from cloudchamber.nets.mlp import VectorNet
 from cloudchamber.nets.transformer import SetTransformer
+from cloudchamber.nets.unet import UNet
 from cloudchamber.process.average import AverageVelocity, MeanFlow, Shortcut
 from cloudchamber.process.denoise import Denoiser, EDMTarget, Scaled, VarianceDenoiser
 from cloudchamber.process.guidance import SometimesForgetful
@@ -47,6 +49,13 @@ def multisets() -> Batch:
     return Batch(kinds[..., None], torch.ones(B), context=vectors().context, mask=mask)
 
 
+def filled_pixels() -> Batch:
+    """Lists of different pixels of images of 2 x 4."""
+    tokens = torch.tensor([[0, 3, 7, 2, 5], [2, 6, 0, 0, 0], [1, 5, 6, 0, 0], [4, 0, 0, 0, 0]])
+    x = torch.rand(B, N, 1, generator=torch.Generator().manual_seed(3))
+    return Batch(x, torch.ones(B), mask=MASK, tokens=tokens)
+
+
 def vector_net(outputs: int = 2, times: int = 1) -> VectorNet:
     return VectorNet(2, context=2, width=16, depth=1, outputs=outputs, times=times)
 
@@ -70,6 +79,12 @@ def edm() -> Diffusion:
 def learnt_variance() -> Diffusion:
     net = vector_net(outputs=4)
     return Diffusion(VarianceDenoiser(net, Discrete.cosine(50), "eps"), Hybrid(LossSecondMoment(50)))
+
+
+def images() -> Rasterised:
+    net = UNet((2, 4, 1), 2, widths=(8,), blocks=1, heads=1)
+    model = Diffusion(VarianceDenoiser(net, Discrete.cosine(50), "eps"), Hybrid(LossSecondMoment(50), resolution=0.02))
+    return Rasterised(model, (2, 4, 1))
 
 
 def cascade() -> Cascade:
@@ -99,6 +114,7 @@ CASES = {
     "mean flow of sets": Case(lambda: Diffusion(AverageVelocity(set_net(times=2), Rectified()), MeanFlow()), sets),
     "shortcut of sets": Case(lambda: Diffusion(AverageVelocity(set_net(times=2), Rectified()), Shortcut()), sets),
     "multisets": Case(species, multisets),
+    "images": Case(images, filled_pixels),
     "mapped": Case(lambda: Mapped(flow(vector_net()), Affine(torch.ones(2), 2 * torch.eye(2))), vectors),
     "cascade": Case(cascade, lambda: Bundle({"vector": vectors(), "species": multisets()})),
 }

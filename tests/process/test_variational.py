@@ -1,10 +1,12 @@
 """The variational bound against closed forms, and the draw of steps against its law."""
 
+import math
+
 import known
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 
 from cloudchamber.process.denoise import Prediction, VarianceDenoiser
@@ -12,7 +14,7 @@ from cloudchamber.process.exact import ExactDenoiser, Mixture
 from cloudchamber.process.objective import noised
 from cloudchamber.process.schedule import Discrete
 from cloudchamber.process.transition import gaussian_kl, transition
-from cloudchamber.process.variational import Hybrid, LossSecondMoment, UniformSteps, bound_term
+from cloudchamber.process.variational import Hybrid, LossSecondMoment, UniformSteps, _interval, bound_term
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import RowRng
 
@@ -143,3 +145,33 @@ def test_only_training_teaches_the_draw() -> None:
     assert int(draw.seen.sum()) == 0
     objective.train()(VarianceDenoiser(net, SCHEDULE, "eps"), batch, RowRng((1,), 32))
     assert int(draw.seen.sum()) == 32
+
+
+def test_data_known_to_a_resolution_have_the_probability_of_an_interval() -> None:
+    """Against torch's normal distribution; for a fine resolution it is the density times the width."""
+    denoiser = VarianceDenoiser(nn.Identity(), SCHEDULE, "eps")
+    x = torch.tensor([[0.3], [0.1], [-0.4]], dtype=torch.float64)
+    eps = torch.tensor([[0.7], [-2.0], [0.0]], dtype=torch.float64)
+    batch = Batch(x, torch.ones(3))
+    given = noised(denoiser.schedule, batch, torch.full((3,), 1 / T, dtype=torch.float64), eps)
+    prediction = Prediction(x + 0.01, eps, torch.full_like(x, 0.5))
+    density = bound_term(SCHEDULE, given, batch, prediction)
+    for width in (1e-5, 1e-2, 0.1):
+        found = bound_term(SCHEDULE, given, batch, prediction, width)
+        assert (found > 0).all()
+        if width == 1e-5:
+            torch.testing.assert_close(found, density - math.log(width), atol=1e-4, rtol=1e-4)
+    spread = torch.linspace(0, 1, 11, dtype=torch.float64)[:, None]
+    deviation = torch.exp(spread * math.log(0.05) + (1 - spread) * math.log(0.2))
+    law = torch.distributions.Normal(torch.zeros(()).double(), deviation)
+    distance = torch.tensor([0.0, 0.03, -0.1, 0.15], dtype=torch.float64)
+    expected = -(law.cdf(distance + 0.01) - law.cdf(distance - 0.01)).log()
+    torch.testing.assert_close(_interval(distance, deviation, 0.02), expected)
+
+
+def test_an_interval_far_from_the_mean_still_pulls() -> None:
+    distance = torch.tensor([3.0, 50.0], dtype=torch.float64, requires_grad=True)
+    loss = _interval(distance, torch.full((2,), 0.1, dtype=torch.float64), 0.02)
+    (pull,) = torch.autograd.grad(loss.sum(), distance)
+    assert loss.isfinite().all()
+    assert (pull > 100).all()

@@ -112,7 +112,7 @@ def generate(
     tally = run.make()
     typer.echo(
         f"{events:,} events: '{out}', species lists accepted {tally.acceptance:.1%}, decays redrawn "
-        f"{tally.decay_redraws}, seed {seed}"
+        f"{tally.decay_redraws}, images without an electron redrawn {tally.redrawn_images}, seed {seed}"
     )
 
 

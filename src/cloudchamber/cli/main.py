@@ -43,6 +43,7 @@ COMMANDS = {
     "compare": "Put two evaluations side by side.",
     "check": "Judge a file by the EIC conventions and the conservation laws.",
     "convert": "Write events in another format.",
+    "pixelate": "Write events as images.",
 }
 GROUPS = {"simulate": "Simulate events with a conventional generator."}
 _USAGE_ERROR = typer.BadParameter.__mro__[1]

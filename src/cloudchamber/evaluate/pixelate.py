@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from cloudchamber.events import Events
 from cloudchamber.physics.kinematics import Momenta
+from cloudchamber.physics.pixels import Pixels
 
-__all__ = ["ETA_RANGE", "PIXELS", "pixelate"]
+__all__ = ["PIXELS", "pixelate"]
 
 PIXELS = 64
 """Pixels in each direction of arXiv:2310.16308."""
-ETA_RANGE = 10.0
 
 Array = NDArray[np.float64]
 
@@ -38,14 +38,13 @@ def pixelate(events: Events, pixels: int = PIXELS, species: tuple[int, ...] | No
     code = events.flat("pdg_id").astype(np.int64)
     scattered = np.zeros(len(code), dtype=bool)
     scattered[events.offsets[:-1]] = True
-    column = np.floor((p.eta + ETA_RANGE) / (2 * ETA_RANGE) * pixels).astype(np.int64)
-    row = np.floor((p.phi + np.pi) / (2 * np.pi) * pixels).astype(np.int64) % pixels
-    inside = (column >= 0) & (column < pixels)
+    grid = Pixels(pixels, pixels)
+    pixel = grid.find(p.eta, p.phi)
+    inside = pixel >= 0
     wanted = (inside if species is None else inside & np.isin(code, species)) | scattered
-    found = _merge(event[wanted], code[wanted], column[wanted] * pixels + row[wanted], scattered[wanted])
+    found = _merge(event[wanted], code[wanted], pixel[wanted], scattered[wanted])
     size = np.bincount(found.cell, p.p[wanted])
-    direction = _centers(found.pixel, pixels)
-    px, py, pz = (size * axis for axis in direction)
+    px, py, pz = (size * axis for axis in grid.directions(found.pixel).unit_vectors)
     columns: dict[str, NDArray[Any]] = {
         "pdg_id": found.code.astype(np.int32), "px": px, "py": py, "pz": pz, "mass": p.mass[wanted][found.first],
     }  # fmt: skip
@@ -79,10 +78,3 @@ def _merge(
     cell[order] = place[np.cumsum(new) - 1]
     first = first[rank]
     return _Cells(event[first], code[first], pixel[first], first, cell)
-
-
-def _centers(pixel: NDArray[np.int64], pixels: int) -> tuple[Array, Array, Array]:
-    """Unit vectors to the middle of pixels."""
-    eta = (pixel // pixels + 0.5) / pixels * 2 * ETA_RANGE - ETA_RANGE
-    phi = (pixel % pixels + 0.5) / pixels * 2 * np.pi - np.pi
-    return np.cos(phi) / np.cosh(eta), np.sin(phi) / np.cosh(eta), np.tanh(eta)

@@ -70,12 +70,14 @@ class Tally:
     species_draws: int = 0
     decay_redraws: int = 0
     rescaled: int = 0
+    redrawn_images: int = 0
 
     def __iadd__(self, other: "Tally") -> "Tally":
         self.events += other.events
         self.species_draws += other.species_draws
         self.decay_redraws += other.decay_redraws
         self.rescaled += other.rescaled
+        self.redrawn_images += other.redrawn_images
         return self
 
     @property

@@ -2,7 +2,8 @@
 
 `paper` is the selection of arXiv:2410.22421 (section 2 and its public code): |eta| < 5 and the species p, n, K+-, pi+-,
 neutrinos, mu, e, gamma and K0L with their antiparticles; the scattered electron stays whatever its direction. What
-is left does not balance the beams, so conservation laws cannot be judged.
+is left does not balance the beams, so conservation laws cannot be judged. `image` is that of arXiv:2310.16308 (section
+III): pi+, K+ and e- inside |eta| < 10.
 """
 
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ class Acceptance:
     Attributes:
         name: of the selection.
         description: in words.
-        species: PDG numbers without sign.
+        species: PDG numbers.
         eta: largest size of the pseudorapidity.
     """
 
@@ -57,7 +58,7 @@ class Acceptance:
         """
         px, py, pz = (events.flat(name).astype(np.float64) for name in ("px", "py", "pz"))
         pt = np.hypot(px, py)
-        keep = np.isin(np.abs(events.flat("pdg_id")), self.species) & (np.abs(pz) < np.sinh(self.eta) * pt)
+        keep = np.isin(events.flat("pdg_id"), self.species) & (np.abs(pz) < np.sinh(self.eta) * pt)
         keep[events.offsets[:-1]] = True
         return events.select(ak.unflatten(ak.Array(keep), events.counts))
 
@@ -65,8 +66,9 @@ class Acceptance:
 ACCEPTANCES = {
     "paper": Acceptance(
         "paper", "|eta| < 5; p, n, K+-, pi+-, neutrinos, mu, e, gamma and K0L; the scattered electron kept",
-        tuple(code for codes in PUBLISHED_SPECIES for code in codes), 5.0,
+        tuple(sign * code for codes in PUBLISHED_SPECIES for code in codes for sign in (1, -1)), 5.0,
     ),
+    "image": Acceptance("image", "|eta| < 10; pi+, K+ and e-", (211, 321, 11), 10.0),
 }  # fmt: skip
 
 

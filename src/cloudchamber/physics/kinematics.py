@@ -23,6 +23,7 @@ __all__ = [
     "Momenta",
     "azimuth_difference",
     "center_of_mass_energy",
+    "center_of_mass_rapidity",
     "jagged_pairs",
     "pair_mass",
 ]
@@ -94,6 +95,18 @@ class Momenta(NamedTuple):
         """
         return Momenta(*(column[rows] for column in self))
 
+    def boosted(self, rapidity: float) -> "Momenta":
+        """The same particles seen from a frame that moves along +z.
+
+        Args:
+            rapidity: of that frame; a particle's own rapidity falls by it.
+
+        >>> one = np.ones(1)
+        >>> float(Momenta(one, one, one, one).boosted(0.7).boosted(-0.7).pz[0].round(12))
+        1.0
+        """
+        return self._replace(pz=np.cosh(rapidity) * self.pz - np.sinh(rapidity) * self.energy)
+
     def four_vectors(self) -> Array:
         """(E, px, py, pz), shape (k, 4)."""
         return np.stack([self.energy, self.px, self.py, self.pz], axis=-1)
@@ -110,6 +123,20 @@ def center_of_mass_energy(beams: Beams) -> float:
     """
     total = sum(beam_momenta(beams))
     return float(np.sqrt(minkowski(np.asarray(total), np.asarray(total))))
+
+
+def center_of_mass_rapidity(beams: Beams) -> float:
+    """Rapidity in the lab frame of the frame in which the beams' momenta are opposite and equal.
+
+    Args:
+        beams: energies in GeV.
+
+    >>> round(center_of_mass_rapidity(Beams(electron=10, hadron=275)), 3)
+    1.657
+    """
+    electron, proton = beam_momenta(beams)
+    total = electron + proton
+    return float(np.arctanh(total[3] / total[0]))
 
 
 def azimuth_difference(a: Array, b: Array) -> Array:

@@ -18,13 +18,15 @@ and c_in and c_noise are the network's inputs (`Scaled`).
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
+from cloudchamber.errors import InputError
 from cloudchamber.process.schedule import Scales, Schedule, Span, time_of
 from cloudchamber.tensors.batch import Batch
+from cloudchamber.tensors.rng import Rng
 
 __all__ = [
     "TARGETS",
@@ -49,6 +51,15 @@ class Network(Protocol):
 
     def __call__(self, x: Tensor, t: Tensor, given: Batch) -> Tensor:
         """The network's output for noisy values x at times t (B,) under the conditions in `given`."""
+        ...
+
+
+@runtime_checkable
+class Distributed(Protocol):
+    """A network that knows the distribution of each number, not its mean alone."""
+
+    def draw(self, x: Tensor, t: Tensor, given: Batch, rng: Rng) -> Tensor:
+        """Data drawn number by number, of the shape of the noisy values x at times t (B,)."""
         ...
 
 
@@ -187,6 +198,23 @@ class Denoiser(nn.Module):
             given: conditions.
         """
         return self.solve(self(x_t, t, given).to(x_t.dtype), x_t, scales_at(self.schedule, t, x_t))
+
+    def draw(self, x_t: Tensor, t: Tensor, given: Batch, rng: Rng) -> Prediction:
+        """Data drawn from what is known of each number at x_t, and the noise that goes with them.
+
+        Args:
+            x_t: shape (B, ...).
+            t: shape (B,).
+            given: conditions.
+            rng: random stream.
+
+        Raises:
+            InputError: if the network knows no distributions.
+        """
+        if not isinstance(self.net, Distributed):
+            raise InputError("the sampler 'mixture' is for models that know the distribution of each number.")
+        x, at = self.net.draw(x_t, t, given, rng), scales_at(self.schedule, t, x_t)
+        return Prediction(x, (x_t - at.alpha * x) / at.sigma)
 
     def solve(self, output: Tensor, x_t: Tensor, at: Scales) -> Prediction:
         """Data and noise from a predicted target.

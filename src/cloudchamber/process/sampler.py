@@ -15,7 +15,7 @@ from cloudchamber.errors import InputError
 from cloudchamber.process.average import Jump
 from cloudchamber.process.denoise import Denoiser
 from cloudchamber.process.ode import DDIM, RK4, AdamsBashforth, DDIMMidpoint, DPMSolver, Euler, Heun, Midpoint
-from cloudchamber.process.sde import Ancestral, EulerMaruyama, Langevin, PredictorCorrector, StochasticHeun
+from cloudchamber.process.sde import Ancestral, EulerMaruyama, Langevin, Mixture, PredictorCorrector, StochasticHeun
 from cloudchamber.process.step import Field, Sampler, State
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import Rng
@@ -32,6 +32,7 @@ SAMPLERS: Mapping[str, Callable[[], Sampler]] = {
     "dpm++2m": DPMSolver,
     "adams-bashforth": AdamsBashforth,
     "ancestral": Ancestral,
+    "mixture": Mixture,
     "euler-maruyama": EulerMaruyama,
     "stochastic-heun": StochasticHeun,
     "predictor-corrector": PredictorCorrector,

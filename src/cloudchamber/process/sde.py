@@ -5,7 +5,8 @@ The reverse-time equation (arXiv:2011.13456, Eq. 6), with g^2 = 2 sigma^2 (d/dt)
     dx = [ velocity - g^2 score / 2 ] dt + g dw,      score = -eps^ / sigma,
 
 has the marginals of the path for exact scores. `EulerMaruyama` solves it; `Ancestral` (arXiv:2006.11239, Algorithm 2)
-draws from the Gaussian q(x_s | x_t, x^) instead, which is exact for one-point data however long the step;
+draws from the Gaussian q(x_s | x_t, x^) instead, which is exact for one-point data however long the step; `Mixture`
+draws x as well, where its distribution is known;
 `StochasticHeun` adds noise before each step of Heun's method (arXiv:2206.00364, Algorithm 2);
 `PredictorCorrector` relaxes by Langevin steps before each step back (arXiv:2011.13456, Algorithms 1 and 5); `Langevin`
 only does that, at one level of noise.
@@ -24,7 +25,7 @@ from cloudchamber.process.step import Field, Grid, State, ddim
 from cloudchamber.process.transition import transition
 from cloudchamber.tensors.rng import Rng
 
-__all__ = ["Ancestral", "EulerMaruyama", "Langevin", "PredictorCorrector", "StochasticHeun", "langevin_step"]
+__all__ = ["Ancestral", "EulerMaruyama", "Langevin", "Mixture", "PredictorCorrector", "StochasticHeun", "langevin_step"]
 
 _LONG_STEP = 0.1
 """Over a step in which the signal grows more than tenfold, g^2 and x / alpha are too large to be of use: the reverse
@@ -67,6 +68,36 @@ class Ancestral(Grid):
         spread = torch.zeros(()) if prediction.spread is None else prediction.spread.clamp(0, 1)
         deviation = (step.log_variance(spread) / 2).exp()
         return State(field.real(mean) + self.eta * deviation * noise)
+
+
+class Mixture(Grid):
+    """A draw from q(x_s | x_t, x) with x drawn from p(x | x_t), number by number, one call.
+
+    For numbers that are independent of each other this is exact however long the step, where the normal distribution of
+    `Ancestral` has only the right mean and variance: a number that is either filled or empty has a posterior with two
+    peaks. For short steps both solve the same reverse equation, since the draw of x adds a variance of second order.
+    It is for networks that know p(x | x_t), such as `process.spike_slab`.
+
+    Args:
+        power: see `process.step.time_grid`.
+    """
+
+    calls = 1
+
+    def step(self, field: Field, state: State, t: Tensor, s: Tensor, rng: Rng) -> State:
+        """x_s = mean of q(x_s | x_t, x) + sqrt(beta~) z; x itself at the data.
+
+        Args:
+            field: what to follow.
+            state: at t.
+            t: present time.
+            s: next time.
+            rng: random stream.
+        """
+        step = transition(field.schedule(t), field.schedule(s))
+        drawn, noise = field.draw(state.x, t, rng), field.noise(rng, state.x)
+        deviation = (step.log_variance(torch.zeros(())) / 2).exp() if step.earlier.sigma > 0 else torch.zeros(())
+        return State(field.real(step.mean(drawn) + deviation * noise))
 
 
 class EulerMaruyama(Grid):

@@ -69,6 +69,16 @@ class Field:
         """
         return self.denoiser.predict(x_t, t.to(x_t).expand(len(x_t)), self.given)
 
+    def draw(self, x_t: Tensor, t: Tensor, rng: Rng) -> Prediction:
+        """Data drawn from what is known of each number, at one time for all rows.
+
+        Args:
+            x_t: shape (B, ...).
+            t: a single number.
+            rng: random stream.
+        """
+        return self.denoiser.draw(x_t, t.to(x_t).expand(len(x_t)), self.given, rng)
+
     def velocity(self, x_t: Tensor, t: Tensor) -> Tensor:
         """The right-hand side of the probability-flow equation, zero on padding.
 

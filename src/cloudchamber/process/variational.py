@@ -11,9 +11,12 @@ each row, and the hybrid loss (Eq. 16) is
     L = | F - (a x + b eps) |^2 + lambda T L_{K-1}
 
 in which the second term trains the variance alone. Drawing K in proportion to sqrt(E[L^2]) (Eq. 18) evens out the
-terms; 1 / (T p(K)) then weights each row. Data are real numbers here, so L_0 is a density.
+terms; 1 / (T p(K)) then weights each row. L_0 is a density, or, where data are known to a resolution d, minus the
+log-probability of the interval of that width about them: for data of which most are constants the density has no bound,
+and its size would draw nearly all steps to K = 1.
 """
 
+import math
 from typing import NamedTuple, Protocol
 
 import torch
@@ -30,6 +33,8 @@ from cloudchamber.tensors.rng import Rng
 __all__ = ["Hybrid", "LossSecondMoment", "StepDraw", "Steps", "UniformSteps", "bound_term"]
 
 _LOG_2PI = 1.8378770664093453
+_LEAST_SHARE = 1e-6
+"""Below this probability of an interval its logarithm is that of the tail, which keeps the gradient."""
 
 
 class Steps(NamedTuple):
@@ -141,11 +146,12 @@ class Hybrid(nn.Module):
     Args:
         steps: how steps are drawn.
         share: weight lambda of the bound.
+        resolution: to which the data are known; None for a density.
     """
 
-    def __init__(self, steps: StepDraw, share: float = 1e-3) -> None:
+    def __init__(self, steps: StepDraw, share: float = 1e-3, resolution: float | None = None) -> None:
         super().__init__()
-        self.steps, self.share = steps, share
+        self.steps, self.share, self.resolution = steps, share, resolution
 
     def forward(self, denoiser: Denoiser, batch: Batch, rng: Rng) -> Tensor:
         """One loss for each row, shape (B,).
@@ -164,14 +170,16 @@ class Hybrid(nn.Module):
         a, b = denoiser.target(given.at)
         simple = masked_sum((output - (a * batch.x + b * given.eps)).square(), batch.mask)
         prediction = denoiser.solve(output.detach(), given.x_t, given.at)._replace(spread=spread)
-        bound = bound_term(denoiser.schedule, given, batch, prediction)
+        bound = bound_term(denoiser.schedule, given, batch, prediction, self.resolution)
         losses = (simple + self.share * total * bound) / batch.x.shape[-1]
         if self.training:
             self.steps.observe(steps, losses.detach())
         return weight * losses
 
 
-def bound_term(schedule: Discrete, given: Noised, batch: Batch, prediction: Prediction) -> Tensor:
+def bound_term(
+    schedule: Discrete, given: Noised, batch: Batch, prediction: Prediction, resolution: float | None = None
+) -> Tensor:
     """The term L_{K-1} of the bound for each row, in nats, shape (B,).
 
     Args:
@@ -179,6 +187,7 @@ def bound_term(schedule: Discrete, given: Noised, batch: Batch, prediction: Pred
         given: noisy rows at times K / T.
         batch: the data.
         prediction: at the noisy rows; its spread sets the variance, beta~ if there is none.
+        resolution: to which the data are known; None for a density.
     """
     step = transition(given.at, scales_at(schedule, given.t - 1 / schedule.steps, batch.x))
     spread = torch.zeros_like(batch.x) if prediction.spread is None else prediction.spread
@@ -186,9 +195,20 @@ def bound_term(schedule: Discrete, given: Noised, batch: Batch, prediction: Pred
     truth = Prediction(batch.x, (given.x_t - given.at.alpha * batch.x) / given.at.sigma)
     mean = step.mean(prediction)
     inner = gaussian_kl(step.mean(truth), step.log_variance(torch.zeros_like(spread)), mean, log_variance)
-    first = (_LOG_2PI + log_variance + (batch.x - mean) ** 2 * (-log_variance).exp()) / 2
+    if resolution is None:
+        first = (_LOG_2PI + log_variance + (batch.x - mean) ** 2 * (-log_variance).exp()) / 2
+    else:
+        first = _interval(batch.x - mean, (log_variance / 2).exp(), resolution)
     is_first = scales_at(schedule, given.t, batch.x).sigma <= schedule(1.5 / torch.tensor(schedule.steps)).sigma
     return masked_sum(torch.where(is_first, first, inner), batch.mask)
+
+
+def _interval(distance: Tensor, deviation: Tensor, width: float) -> Tensor:
+    """Minus the log-probability of an interval whose middle is at a distance from the mean of a normal number."""
+    far, half = distance.abs(), width / 2
+    share = torch.special.ndtr((half - far) / deviation) - torch.special.ndtr((-half - far) / deviation)
+    tail = ((far - half).clamp(min=0) / deviation).square() / 2 - math.log(_LEAST_SHARE)
+    return torch.where(share > _LEAST_SHARE, -share.clamp(min=_LEAST_SHARE).log(), tail)
 
 
 def _second_variance(schedule: Discrete) -> Tensor:

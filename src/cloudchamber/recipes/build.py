@@ -1,4 +1,4 @@
-"""From a preset and a fitted representation to a model: of the family `cascade`, or as OmniLearn is built."""
+"""From a preset and a fitted representation to a model: `cascade`, `image`, or as OmniLearn is built."""
 
 import torch
 from torch import nn
@@ -7,20 +7,33 @@ from cloudchamber.events import Level
 from cloudchamber.models.autoregressive import MultisetModel
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.models.diffusion import Diffusion
+from cloudchamber.models.raster import Rasterised
 from cloudchamber.nets.mlp import VectorNet
 from cloudchamber.nets.pet import EventNet, PointEdgeTransformer
 from cloudchamber.nets.transformer import SetTransformer
+from cloudchamber.nets.unet import UNet
 from cloudchamber.physics.pdg import quantum_table
 from cloudchamber.process.objective import PerElement
+from cloudchamber.process.spike_slab import Marginals
 from cloudchamber.recipes.config import Preset, Process
-from cloudchamber.recipes.process import make_denoiser, make_objective, net_outputs, net_times
+from cloudchamber.recipes.process import (
+    make_denoiser,
+    make_objective,
+    net_outputs,
+    net_times,
+    with_guess,
+    with_marginals,
+)
 from cloudchamber.represent.cloud import CloudRepresentation
+from cloudchamber.represent.image import EMPTY, ImageRepresentation
 from cloudchamber.represent.pair_kinematics import PairKinematics
 from cloudchamber.represent.published import PublishedRepresentation
 
-__all__ = ["build_model", "build_omnilearn", "conserved_columns"]
+__all__ = ["build_image", "build_model", "build_omnilearn", "conserved_columns"]
 
 _PROTON = 2212
+_RESOLUTION = 0.02
+"""To which values of pixels are known; a finer one only adds the same constant of every empty pixel to L_0."""
 
 
 def conserved_columns(level: Level) -> tuple[int, ...]:
@@ -109,6 +122,41 @@ def build_omnilearn(preset: Preset, representation: PublishedRepresentation) -> 
             "particles": Diffusion(make_denoiser(particles.process, particle_net), per_particle),
         }
     )
+
+
+def build_image(preset: Preset, representation: ImageRepresentation) -> Cascade:
+    """An untrained model of images as arXiv:2310.16308 builds it, a U-Net that is periodic in azimuth.
+
+    Args:
+        preset: sizes of the network.
+        representation: fitted on events.
+    """
+    image, process = preset.image, preset.image.process
+    rows, columns, channels = representation.shape
+    alone = image.guess == "marginal"
+    net: nn.Module = UNet(
+        (rows, columns, 3 * channels if alone else channels),
+        net_outputs(process, channels) + (channels if alone else 0),
+        widths=image.widths,
+        blocks=image.blocks,
+        heads=image.heads,
+        attention=image.attention,
+        patch=image.patch,
+        places=image.places,
+        head=image.head,
+    )
+    if alone:
+        net = with_marginals(process, net, _marginals(representation), representation.deviation)
+    elif image.guess == "linear":
+        net = with_guess(process, net, EMPTY, representation.deviation)
+    model = Diffusion(make_denoiser(process, net), make_objective(process, _RESOLUTION))
+    return Cascade({"image": Rasterised(model, representation.shape, EMPTY)})
+
+
+def _marginals(representation: ImageRepresentation) -> Marginals:
+    """What single pixels hold; components are as wide as their intervals' distance allows without gaps between them."""
+    centres, slab, rates = representation.slab_centres, representation.slab, representation.rates
+    return Marginals(EMPTY, centres, float(centres[1] - centres[0]) / 2, rates[..., None] * slab[:, None])
 
 
 def _diffusion(process: Process, net: nn.Module, repeats: int = 1) -> Diffusion:

@@ -25,18 +25,24 @@ class _Section(BaseModel):
 class Process(_Section):
     """How noise becomes data in a diffusion stage: a choice of parts of `cloudchamber.process`."""
 
-    kind: Literal["denoiser", "variance", "average"] = "denoiser"
+    kind: Literal["denoiser", "variance", "average", "likelihood"] = "denoiser"
     schedule: Literal["rectified", "cosine", "vp", "sub-vp", "ve", "edm", "ddpm-linear", "ddpm-cosine"] = "rectified"
     target: Literal["eps", "x", "v", "velocity", "edm"] = "velocity"
     times: Literal["uniform", "logit-normal", "log-normal"] = "logit-normal"
     weight: Literal["simple", "likelihood", "edm"] = "simple"
     steps: int = Field(default=1000, ge=21, le=10_000, description="of the discrete schedules")
+    floor: float = Field(default=1e-3, gt=0, le=1, description="share of uniform draws of the step, learnt variances")
 
     @model_validator(mode="after")
     def _variance_is_discrete(self) -> "Process":
         if self.kind == "variance" and not self.schedule.startswith("ddpm"):
             raise ValueError("a learnt variance needs a schedule ddpm-linear or ddpm-cosine")
         return self
+
+    @property
+    def marginal(self) -> bool:
+        """Whether it is trained on the likelihood of single numbers, which images with marginals have alone."""
+        return self.kind == "likelihood"
 
     @model_validator(mode="after")
     def _averages_are_velocities(self) -> "Process":
@@ -45,11 +51,15 @@ class Process(_Section):
         return self
 
 
+_ELECTRON = 11
 _PUBLISHED = Process(schedule="cosine", target="v", times="uniform")
 """The choice of OmniLearn, arXiv:2404.16091."""
+_DDPM = Process(kind="variance", schedule="ddpm-cosine", target="eps", steps=500)
+"""The choice of arXiv:2310.16308, from arXiv:2102.09672."""
 DIFFUSION_STAGES: Mapping[str, tuple[str, ...]] = {
     "cascade": ("electron", "cloud"),
     "omnilearn": ("event", "particles"),
+    "image": ("image",),
 }
 """Stages of each family that are sampled with a number of network calls."""
 
@@ -103,6 +113,44 @@ class ParticleStage(_Section):
     process: Process = _PUBLISHED
 
 
+class ImageStage(_Section):
+    """Images and their diffusion model in the family image."""
+
+    rows: int = Field(default=64, ge=4, le=1024, description="pixels in pseudorapidity")
+    columns: int = Field(default=64, ge=4, le=1024, description="pixels in azimuth")
+    channels: tuple[int, ...] = Field(default=(211, 321, 11), min_length=1, description="PDG numbers")
+    intensity: Literal["z", "pT"] = "z"
+    rescaling: Literal["stretched", "straight"] = "stretched"
+    threshold: float | None = Field(default=None, ge=-1, le=1, description="the lower end of the window by default")
+    place: Literal["centre", "smeared"] = Field(default="smeared", description="of a particle in its pixel")
+    widths: tuple[Annotated[int, Field(ge=8, le=2048, multiple_of=8)], ...] = (64, 128, 192)
+    blocks: int = Field(default=2, ge=1, le=16, description="at each level on the way down")
+    heads: int = Field(default=4, ge=1, le=64)
+    attention: int = Field(default=2, ge=0, le=8, description="levels with attention, from the coarsest")
+    patch: int = Field(default=1, ge=1, le=16, description="pixels a side that share the features of one")
+    head: int = Field(default=16, ge=1, le=1024, description="features of a pixel where the output is made")
+    places: bool = Field(default=True, description="tell the network where a pixel is")
+    guess: Literal["none", "linear", "marginal"] = Field(
+        default="marginal", description="what the network corrects: nothing, the best linear guess, that of one pixel"
+    )
+    process: Process = _DDPM
+
+    @model_validator(mode="after")
+    def _divisible(self) -> "ImageStage":
+        stride = self.patch * 2 ** (len(self.widths) - 1)
+        if not self.widths or self.rows % stride or self.columns % stride:
+            raise ValueError(f"rows and columns must be multiples of {stride} = patch x 2^(levels - 1)")
+        if any(width % self.heads for width in self.widths):
+            raise ValueError("every width must be a multiple of the number of heads")
+        if len(set(self.channels)) < len(self.channels) or _ELECTRON not in self.channels:
+            raise ValueError("channels must differ, and the electron, 11, must be one of them")
+        if self.process.kind == "average":
+            raise ValueError("images cannot be trained on average velocities")
+        if self.process.marginal and self.guess != "marginal":
+            raise ValueError("the likelihood of single pixels needs guess = 'marginal'")
+        return self
+
+
 class Training(_Section):
     """How the model is trained; see `cloudchamber.train.config.TrainingConfig`."""
 
@@ -133,7 +181,7 @@ class Preset(_Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     description: str
     level: Level
-    family: Literal["cascade", "omnilearn"] = "cascade"
+    family: Literal["cascade", "omnilearn", "image"] = "cascade"
     fold_decays: bool = Field(default=False, description="of narrow particles, before learning")
     fold_resonances: bool = Field(default=False, description="broad ones, by lot, after the narrow particles")
     electron: ElectronStage = ElectronStage()
@@ -141,17 +189,25 @@ class Preset(_Section):
     cloud: CloudStage = CloudStage()
     event: EventStage = EventStage()
     particles: ParticleStage = ParticleStage()
+    image: ImageStage = ImageStage()
     training: Training = Training()
     sampling: Sampling = Sampling()
 
     @model_validator(mode="after")
     def _parts_of_one_family(self) -> "Preset":
-        if self.family == "omnilearn" and self.level is not Level.STABLE:
-            raise ValueError("the family omnilearn knows only species of the level stable")
+        if self.family != "cascade" and self.level is not Level.STABLE:
+            raise ValueError(f"the family {self.family} knows only species of the level stable")
         unknown = set(self.sampling.stage_calls) - set(DIFFUSION_STAGES[self.family])
         if unknown:
             known = ", ".join(DIFFUSION_STAGES[self.family])
             raise ValueError(f"stage_calls names '{min(unknown)}', but the stages that take calls are {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _likelihood_of_images(self) -> "Preset":
+        stages = (self.electron, self.cloud, self.event, self.particles)
+        if any(stage.process.marginal for stage in stages):
+            raise ValueError("only images are trained on the likelihood of single numbers")
         return self
 
     @model_validator(mode="after")

@@ -11,13 +11,15 @@ from torch import Tensor
 
 from cloudchamber.events import Events, RunInfo
 from cloudchamber.generate.electrons import Electrons
+from cloudchamber.generate.image import ImagePipeline
 from cloudchamber.generate.pipeline import Block, Finisher, Pipeline, Solver
 from cloudchamber.generate.published import PublishedPipeline
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.physics.acceptance import Acceptance
-from cloudchamber.recipes.build import build_model, build_omnilearn
+from cloudchamber.recipes.build import build_image, build_model, build_omnilearn
 from cloudchamber.recipes.config import Preset
 from cloudchamber.represent.cloud import CloudRepresentation
+from cloudchamber.represent.image import ImageRepresentation
 from cloudchamber.represent.published import ACCEPTANCE, AZIMUTHS, PublishedRepresentation
 from cloudchamber.tensors.batch import Bundle
 
@@ -83,6 +85,20 @@ class Family(Generic[R]):
     acceptance: Acceptance | None = None
 
 
+def _fit_image(preset: Preset, events: Events) -> ImageRepresentation:
+    image = preset.image
+    return ImageRepresentation.fit(
+        events,
+        rows=image.rows,
+        columns=image.columns,
+        channels=image.channels,
+        intensity=image.intensity,
+        rescaling=image.rescaling,
+        threshold=image.threshold,
+        place=image.place,
+    )
+
+
 def _published_pipeline(
     representation: PublishedRepresentation,
     model: Cascade,
@@ -94,6 +110,19 @@ def _published_pipeline(
 ) -> PublishedPipeline:
     assert finisher is None  # its level is stable
     return PublishedPipeline(representation, model, run, solver=solver, device=device)
+
+
+def _image_pipeline(
+    representation: ImageRepresentation,
+    model: Cascade,
+    run: RunInfo,
+    finisher: Finisher | None,
+    *,
+    solver: Solver,
+    device: str,
+) -> ImagePipeline:
+    assert finisher is None  # its level is stable
+    return ImagePipeline(representation, model, run, solver=solver, device=device)
 
 
 FAMILIES: Mapping[str, Family[Any]] = {
@@ -111,6 +140,9 @@ FAMILIES: Mapping[str, Family[Any]] = {
         build_omnilearn,
         _published_pipeline,
         ACCEPTANCE,
+    ),
+    "image": Family(
+        _fit_image, ImageRepresentation.from_state, build_image, _image_pipeline, Acceptance.named("image")
     ),
 }
 

@@ -5,13 +5,15 @@ from collections.abc import Callable, Mapping
 from torch import nn
 
 from cloudchamber.process.average import AverageVelocity, Shortcut
-from cloudchamber.process.denoise import TARGETS, Denoiser, EDMTarget, Scaled, VarianceDenoiser
+from cloudchamber.process.denoise import TARGETS, Denoiser, EDMTarget, Scaled, Target, VarianceDenoiser
 from cloudchamber.process.objective import TIMES, WEIGHTS, Objective, Regression
+from cloudchamber.process.precondition import LinearGuess
 from cloudchamber.process.schedule import EDM, VE, VP, CosineLogSNR, Discrete, Rectified, Schedule, SubVP
+from cloudchamber.process.spike_slab import Likelihood, Marginals, SpikeSlab
 from cloudchamber.process.variational import Hybrid, LossSecondMoment
 from cloudchamber.recipes.config import Process
 
-__all__ = ["SCHEDULES", "make_denoiser", "make_objective", "net_outputs", "net_times"]
+__all__ = ["SCHEDULES", "make_denoiser", "make_objective", "net_outputs", "net_times", "with_guess", "with_marginals"]
 
 SCHEDULES: Mapping[str, Callable[[int], Schedule]] = {
     "rectified": lambda _: Rectified(),
@@ -37,20 +39,50 @@ def make_denoiser(process: Process, net: nn.Module) -> Denoiser:
         net = Scaled(net, schedule)
     if process.kind == "average":
         return AverageVelocity(net, schedule)
-    target = EDMTarget() if process.target == "edm" else TARGETS[process.target]
-    return (VarianceDenoiser if process.kind == "variance" else Denoiser)(net, schedule, target)
+    return (VarianceDenoiser if process.kind == "variance" else Denoiser)(net, schedule, _target(process))
 
 
-def make_objective(process: Process) -> Objective:
+def with_guess(process: Process, net: nn.Module, mean: float, deviation: float) -> LinearGuess:
+    """A network that corrects the best linear guess, for `make_denoiser`.
+
+    Args:
+        process: names of the parts.
+        net: with as many times and outputs as `net_times` and `net_outputs` say.
+        mean: of the data.
+        deviation: standard deviation of the data.
+    """
+    return LinearGuess(net, SCHEDULES[process.schedule](process.steps), _target(process), mean, deviation)
+
+
+def with_marginals(process: Process, net: nn.Module, marginals: Marginals, deviation: float) -> SpikeSlab:
+    """A network that corrects the best guess from single numbers, for `make_denoiser`.
+
+    Args:
+        process: names of the parts.
+        net: shown three times the features, with as many outputs as `net_outputs` says and the features once more.
+        marginals: of the data.
+        deviation: root mean square distance of the data from the spike.
+    """
+    return SpikeSlab(net, SCHEDULES[process.schedule](process.steps), _target(process), marginals, deviation)
+
+
+def _target(process: Process) -> Target:
+    return EDMTarget() if process.target == "edm" else TARGETS[process.target]
+
+
+def make_objective(process: Process, resolution: float | None = None) -> Objective:
     """What the denoiser is trained on.
 
     Args:
         process: names of the parts.
+        resolution: to which data are known, for learnt variances; None for real numbers.
     """
     if process.kind == "average":
         return Shortcut()
+    if process.marginal:
+        return Likelihood()
     if process.kind == "variance":
-        return Hybrid(LossSecondMoment(process.steps))
+        return Hybrid(LossSecondMoment(process.steps, floor=process.floor), resolution=resolution)
     return Regression(TIMES[process.times], WEIGHTS[process.weight])
 
 

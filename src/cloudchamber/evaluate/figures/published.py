@@ -11,10 +11,11 @@ from cloudchamber.evaluate.figures.comparison import Columns, Comparison
 from cloudchamber.evaluate.figures.histogram import Histogram, integer_edges
 from cloudchamber.evaluate.figures.panels import FEWEST_ENTRIES, Panel, draw_panel, draw_panels, finish
 from cloudchamber.evaluate.figures.style import PALETTE, panel_grid
-from cloudchamber.evaluate.pixelate import ETA_RANGE, PIXELS
+from cloudchamber.evaluate.pixelate import PIXELS
 from cloudchamber.evaluate.sample import Column, Sample
 from cloudchamber.evaluate.species import Species
 from cloudchamber.physics.kinematics import azimuth_difference
+from cloudchamber.physics.pixels import ETA_RANGE
 
 __all__ = ["electron_pixels", "three_multiplicities", "three_spectra", "three_sums"]
 
