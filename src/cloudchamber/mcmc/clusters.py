@@ -5,11 +5,11 @@ point is drawn by component, k ~ w_k, z ~ q(z | k), x = m_k + L_k z, with the de
 
     q(x, k) = w_k q(z | k) / |det L_k|,    z = L_k^-1 (x - m_k),
 
-where the model learns q(z | k), the deviation of a mode from normal; the broad component is left as it is. The
-labels of given points are drawn by the responsibilities r(k | x) of the mixture.
+where the model learns q(z | k), the deviation of a mode from normal, and may have tails of its own; a broad component of
+the mixture is left as it is. The labels of given points are drawn by the responsibilities r(k | x) of the mixture.
 """
 
-from typing import cast
+from typing import NamedTuple, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +17,24 @@ from torch.nn import functional
 
 from cloudchamber.mcmc.proposal import Drawn, Model, scored_draws
 from cloudchamber.mcmc.state import Mark
+from cloudchamber.models.autoregressive_flow import AutoregressiveFlow
 from cloudchamber.models.mixture import TailedMixture
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import Rng, RowRng
 
 __all__ = ["Clustered", "cluster_rows"]
+
+
+class Straight(NamedTuple):
+    """Coordinates z (B, D), and ln(r(k | x) |det dx/dz|) (B,)."""
+
+    z: Tensor
+    log_weight: Tensor
+
+
+@runtime_checkable
+class _Warping(Protocol):
+    flow: AutoregressiveFlow
 
 
 class Clustered:
@@ -68,6 +81,41 @@ class Clustered:
             learned = torch.where(label < mixture.components - 1, log_q, learned)
         return Mark(label, self._log_q(x, label, learned))
 
+    def label(self, x: Tensor, rng: Rng) -> Tensor:
+        """Components of points, drawn by r(k | x), shape (B,).
+
+        Args:
+            x: shape (B, D).
+            rng: random stream.
+        """
+        return self.mixture.responsible(x, rng)
+
+    def straighten(self, x: Tensor, label: Tensor) -> Straight:
+        """Coordinates in which components are about unit normal: z, and where the model has a warp, that of z.
+
+        Args:
+            x: shape (B, D).
+            label: shape (B,).
+        """
+        z, log_det = self.mixture.scores(x, label), -self.mixture.log_scale(label)
+        if isinstance(self.model, _Warping):
+            with torch.no_grad():
+                warped, gained = self.model.flow.straighten(one_hot_rows(z, label, self.mixture))
+            z, log_det = warped.double(), log_det + gained.double()
+        return Straight(z, self._log_share(x, label) - log_det)
+
+    def bend(self, z: Tensor, label: Tensor) -> Tensor:
+        """Points of coordinates: the inverse of `straighten`.
+
+        Args:
+            z: shape (B, D).
+            label: shape (B,).
+        """
+        if isinstance(self.model, _Warping):
+            with torch.no_grad():
+                z = self.model.flow.bend(z.float(), one_hot_rows(z, label, self.mixture))[0].double()
+        return self.mixture.place(z, label)
+
     def _log_learned(self, z: Tensor, label: Tensor) -> Tensor:
         """Ln q(z | k) of the mixture itself, shape (B,)."""
         mixture = self.mixture
@@ -77,8 +125,11 @@ class Clustered:
     def _log_q(self, x: Tensor, label: Tensor, learned: Tensor) -> Tensor:
         """Ln q(x, k) - ln r(k | x)."""
         mixture = self.mixture
-        share = mixture.log_joint(x).log_softmax(1).gather(1, label[:, None])[:, 0]
-        return mixture.weights[label].log() - mixture.log_scale(label) + learned - share
+        return mixture.weights[label].log() - mixture.log_scale(label) + learned - self._log_share(x, label)
+
+    def _log_share(self, x: Tensor, label: Tensor) -> Tensor:
+        """Ln r(k | x), shape (B,)."""
+        return self.mixture.log_joint(x).log_softmax(1).gather(1, label[:, None])[:, 0]
 
 
 def one_hot_rows(z: Tensor, label: Tensor, mixture: TailedMixture) -> Batch:

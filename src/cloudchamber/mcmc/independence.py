@@ -1,4 +1,9 @@
-"""Global kernels: proposals that do not depend on where a walker is."""
+"""Global kernels: proposals that do not depend on where a walker is.
+
+Where a model overflows, what it draws is no point, and is rejected like a point outside the target's support.
+"""
+
+import torch
 
 from cloudchamber.mcmc.proposal import Proposal
 from cloudchamber.mcmc.state import State, Transition, metropolis
@@ -28,6 +33,8 @@ class Independence:
         """
         mark = state.mark or self.proposal.score(state.x, rng)
         drawn = self.proposal.draw(rng)
-        new = State(drawn.x, self.target(drawn.x), drawn.mark)
+        whole = torch.isfinite(drawn.x).all(1) & torch.isfinite(drawn.mark.log_q)
+        x = torch.where(whole[:, None], drawn.x, state.x)
+        new = State(x, self.target(x).masked_fill(~whole, -torch.inf), drawn.mark)
         log_ratio = (new.log_prob - drawn.mark.log_q) - (state.log_prob - mark.log_q)
         return metropolis(rng, "global", State(state.x, state.log_prob, mark), new, log_ratio)

@@ -24,7 +24,7 @@ from cloudchamber.mcmc.learner import Learner
 from cloudchamber.mcmc.plan import Plan, Stage
 from cloudchamber.mcmc.state import Kernel, Mark, State, Transition
 from cloudchamber.mcmc.target import Target
-from cloudchamber.mcmc.walk import ClusterWalk, Evolution, RandomWalk
+from cloudchamber.mcmc.walk import Evolution, LatentWalk, RandomWalk
 from cloudchamber.tensors.rng import RowRng
 
 __all__ = ["Run"]
@@ -88,7 +88,7 @@ class Run:
         """
         self.stage = self._next_stage()
         if self._due():
-            self.proposal = self.learner.fit(self.pool(), (self.seed, self.stage, self.step))
+            self.proposal = self.learner.fit(self.pool(), (self.seed, self.stage, self.step), draft=self.stage == 1)
             self.trained = (self.stage, self.step)
             self.state = State(self.state.x, self.state.log_prob)
             return False
@@ -108,7 +108,7 @@ class Run:
         """
         if self.proposal is None:
             raise RuntimeError("the proposal is not trained yet")
-        parts = Independence(self.target, self.proposal), ClusterWalk(self.target, self.proposal.mixture)
+        parts = Independence(self.target, self.proposal), LatentWalk(self.target, self.proposal)
         return Choice(parts, (self.plan.global_share, 1 - self.plan.global_share))
 
     def pool(self) -> Tensor:

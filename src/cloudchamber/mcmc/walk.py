@@ -3,8 +3,10 @@ r"""Local kernels.
 `RandomWalk`: x' = x + s e, e ~ N(0, 1), symmetric. The length s may be drawn anew at every step, ln s ~ N(0, spread^2):
 a mixture of symmetric proposals is symmetric, and one of its lengths fits wherever the walker is.
 
-`ClusterWalk`: the covariance is that of a component k of a mixture r. With k drawn from r(k | x), the pair (x, k) has the
-density pi(x) r(k | x), so a symmetric step at fixed k is accepted with pi(x') r(k | x') / (pi(x) r(k | x)).
+`LatentWalk`: the step is symmetric in coordinates z = f_k(x) that belong to a component k. With k drawn from r(k | x),
+the pair (x, k) has the density pi(x) r(k | x), and the step at fixed k is accepted with
+
+    pi(x') r(k | x') |dx'/dz'| / (pi(x) r(k | x) |dx/dz|) .
 
 `Evolution` (ter Braak, Statistics and Computing 16 (2006) 239): x' = x + g (y - z) + e, where y and z are two walkers of
 the other half of the ensemble. It knows scales and correlations without being told. The halves move in turn, so that
@@ -16,12 +18,12 @@ import math
 import torch
 from torch import Tensor
 
+from cloudchamber.mcmc.clusters import Clustered
 from cloudchamber.mcmc.state import Info, State, Transition, metropolis
 from cloudchamber.mcmc.target import LogDensity
-from cloudchamber.models.mixture import TailedMixture
 from cloudchamber.tensors.rng import Rng
 
-__all__ = ["ClusterWalk", "Evolution", "RandomWalk"]
+__all__ = ["Evolution", "LatentWalk", "RandomWalk"]
 
 _JUMPS = 0.1
 """How often differential evolution takes g = 1, which leads from mode to mode."""
@@ -52,17 +54,17 @@ class RandomWalk:
         return metropolis(rng, "random walk", state, new, new.log_prob - state.log_prob)
 
 
-class ClusterWalk:
-    """Metropolis steps shaped like the component of a mixture that a walker is in.
+class LatentWalk:
+    """Metropolis steps in coordinates that a proposal has learnt.
 
     Args:
         target: ln pi.
-        mixture: its components.
+        coordinates: where the density is about unit normal.
         spread: of the logarithm of the length.
     """
 
-    def __init__(self, target: LogDensity, mixture: TailedMixture, spread: float = 1.0) -> None:
-        self.target, self.mixture, self.spread = target, mixture, spread
+    def __init__(self, target: LogDensity, coordinates: Clustered, spread: float = 0.7) -> None:
+        self.target, self.coordinates, self.spread = target, coordinates, spread
 
     def __call__(self, rng: Rng, state: State) -> Transition:
         """One step.
@@ -72,12 +74,14 @@ class ClusterWalk:
             state: of W walkers.
         """
         size = state.x.shape[1]
-        label = self.mixture.responsible(state.x, rng)
+        label = self.coordinates.label(state.x, rng)
+        z, before = self.coordinates.straighten(state.x, label)
         length = 2.38 / math.sqrt(size) * torch.exp(self.spread * rng.normal(1).double())
-        z = length * rng.normal(size).double()
-        x = state.x + torch.einsum("bde,be->bd", self.mixture.roots[label], z)
-        new = State(x, self.target(x))
-        change = _log_responsibility(self.mixture, x, label) - _log_responsibility(self.mixture, state.x, label)
+        bent = self.coordinates.bend(z + length * rng.normal(size).double(), label)
+        whole = torch.isfinite(bent).all(1)
+        x = torch.where(whole[:, None], bent, state.x)
+        new = State(x, self.target(x).masked_fill(~whole, -torch.inf))
+        change = self.coordinates.straighten(x, label).log_weight - before
         return metropolis(rng, "local", state, new, new.log_prob - state.log_prob + change)
 
 
@@ -138,8 +142,3 @@ class _Given:
     def normal(self, *shape: int) -> Tensor:
         """Not used."""
         raise NotImplementedError
-
-
-def _log_responsibility(mixture: TailedMixture, x: Tensor, label: Tensor) -> Tensor:
-    """Ln r(k | x), shape (B,)."""
-    return mixture.log_joint(x).log_softmax(1).gather(1, label[:, None])[:, 0]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from cloudchamber.process.base import Base
 from cloudchamber.process.denoise import Denoiser
 from cloudchamber.process.likelihood import Divergence, ExactTrace, ForwardTrace, Scored, log_prob, sample_with_log_prob
 from cloudchamber.process.objective import Objective, Regression
@@ -51,7 +52,7 @@ class Diffusion(nn.Module):
         return sample(self.denoiser, given, rng, calls, sampler)
 
     def sample_with_log_prob(
-        self, given: Batch, rng: Rng, steps: int = 16, divergence: Divergence | None = None
+        self, given: Batch, rng: Rng, steps: int = 16, divergence: Divergence | None = None, base: Base | None = None
     ) -> Scored:
         """New x under the conditions of a batch, with the log-density of each.
 
@@ -60,13 +61,15 @@ class Diffusion(nn.Module):
             rng: random stream.
             steps: of the fourth-order Runge-Kutta method, four network calls each.
             divergence: how the divergence is computed; exactly by default.
+            base: what the noise is drawn from; unit normal by default.
         """
         field = Field(self.denoiser, given)
-        return sample_with_log_prob(field, rng, given.x, divergence or ExactTrace(), steps=steps)
+        return sample_with_log_prob(field, rng, given.x, divergence or ExactTrace(), steps=steps, base=base)
 
     def log_prob(
-        self, rows: Batch, divergence: Divergence | None = None, tolerance: float = 1e-5, steps: int | None = None
-    ) -> Tensor:
+        self, rows: Batch, divergence: Divergence | None = None, tolerance: float = 1e-5, steps: int | None = None,
+        base: Base | None = None,
+    ) -> Tensor:  # fmt: skip
         """Log-density of x given the other entries, shape (B,).
 
         Args:
@@ -74,9 +77,10 @@ class Diffusion(nn.Module):
             divergence: how the divergence is computed; exactly by default, which is dear in many dimensions.
             tolerance: of the adaptive solver.
             steps: of the fourth-order Runge-Kutta method instead, as in `sample_with_log_prob`.
+            base: what the noise is drawn from; unit normal by default.
         """
         field = Field(self.denoiser, rows)
-        return log_prob(field, rows.x, divergence or ExactTrace(), tolerance=tolerance, steps=steps)
+        return log_prob(field, rows.x, divergence or ExactTrace(), tolerance=tolerance, steps=steps, base=base)
 
 
 class SolvedDiffusion(nn.Module):
@@ -85,11 +89,12 @@ class SolvedDiffusion(nn.Module):
     Args:
         model: of vectors, with a network that pushes tangents forward.
         steps: of the fourth-order Runge-Kutta method.
+        base: what the noise is drawn from; unit normal by default.
     """
 
-    def __init__(self, model: Diffusion, steps: int = 6) -> None:
+    def __init__(self, model: Diffusion, steps: int = 6, base: Base | None = None) -> None:
         super().__init__()
-        self.model, self.steps = model, steps
+        self.model, self.steps, self.base = model, steps, base
 
     def losses(self, rows: Batch, rng: Rng) -> Mapping[str, Tensor]:
         """Those of the model.
@@ -116,7 +121,7 @@ class SolvedDiffusion(nn.Module):
             given: conditions; its x only gives the shape.
             rng: random stream.
         """
-        return self.model.sample_with_log_prob(given, rng, self.steps, ForwardTrace())
+        return self.model.sample_with_log_prob(given, rng, self.steps, ForwardTrace(), self.base)
 
     def log_prob(self, rows: Batch) -> Tensor:
         """Log-density of x given the other entries, shape (B,).
@@ -124,4 +129,4 @@ class SolvedDiffusion(nn.Module):
         Args:
             rows: a batch.
         """
-        return self.model.log_prob(rows, ForwardTrace(), steps=self.steps)
+        return self.model.log_prob(rows, ForwardTrace(), steps=self.steps, base=self.base)

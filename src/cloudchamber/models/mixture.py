@@ -13,19 +13,23 @@ import warnings
 from collections.abc import Mapping
 
 import torch
+from scipy.sparse.csgraph import connected_components
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as EMMixture
 from torch import Tensor
 
+from cloudchamber.process.base import student
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import Rng
 
 __all__ = ["TailedMixture", "choose"]
 
 _NU = 4
-_SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26, 32)
-_PATIENCE = 3
-_FIT_ROWS = 4000
+_SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26)
+_PATIENCE = 2
+_FIT_ROWS = 3000
+_WAY_POINTS, _DIP, _DIP_PER_DIMENSION = 17, 3.0, 0.5
+"""Two components are apart where the logarithm of the density falls on the way so far below both ends."""
 
 
 class TailedMixture:
@@ -49,7 +53,7 @@ class TailedMixture:
 
     @classmethod
     def fit(
-        cls, x: Tensor, *, seed: int, most: int = 32, tail: float = 0.05, inflation: float = 1.5
+        cls, x: Tensor, *, seed: int, most: int = 26, tail: float = 0.05, inflation: float = 1.5
     ) -> "TailedMixture":
         """The mixture of a sample.
 
@@ -70,6 +74,34 @@ class TailedMixture:
         weights = torch.cat([torch.from_numpy(best.weights_) * (1 - tail), torch.tensor([tail]).double()])
         return cls(weights, means, roots)
 
+    def merged(self) -> "TailedMixture":
+        """Connected components as one, with the mean and covariance of them all; the broad one loses its weight."""
+        labels, n = self._connected(), self.components - 1
+        weights, means, covariances = [], [], []
+        for k in range(int(labels.max()) + 1):
+            those = (labels == k).nonzero()[:, 0]
+            share = self.weights[those] / self.weights[those].sum()
+            mean = share @ self.means[those]
+            off = self.means[those] - mean
+            inner = torch.einsum("k,kij,klj->il", share, self.roots[those], self.roots[those])
+            weights.append(self.weights[those].sum())
+            means.append(mean)
+            covariances.append(inner + torch.einsum("k,ki,kj->ij", share, off, off))
+        roots = torch.cat([torch.linalg.cholesky(torch.stack(covariances)), self.roots[n:]])
+        shares = torch.stack([*weights, torch.zeros((), dtype=torch.float64)])
+        return TailedMixture(shares / shares.sum(), torch.stack([*means, self.means[n]]), roots)
+
+    def _connected(self) -> Tensor:
+        """The group of each normal component: two are joined if the density between their means does not fall off."""
+        n = self.components - 1
+        way = torch.linspace(0, 1, _WAY_POINTS, dtype=torch.float64)[:, None, None, None]
+        means = self.means[:n]
+        points = means[:, None] * (1 - way) + means[None, :] * way
+        logs = self.log_joint(points.reshape(-1, means.shape[1]))[:, :n].logsumexp(1).reshape(_WAY_POINTS, n, n)
+        ends = torch.minimum(logs[0], logs[-1])
+        joined = (logs.amin(0) > ends - _DIP - _DIP_PER_DIMENSION * means.shape[1]).numpy()
+        return torch.from_numpy(connected_components(joined, directed=False)[1])
+
     def log_joint(self, x: Tensor) -> Tensor:
         """Ln q(x, k), shape (B, K + 1).
 
@@ -79,9 +111,7 @@ class TailedMixture:
         size = x.shape[1]
         square = torch.einsum("kde,bke->bkd", self._inverse, x[:, None, :] - self.means).square().sum(-1)
         normal = -(square + size * math.log(2 * math.pi)) / 2
-        half = (_NU + size) / 2
-        norm = math.lgamma(half) - math.lgamma(_NU / 2) - size / 2 * math.log(_NU * math.pi)
-        broad = norm - half * torch.log1p(square / _NU)
+        broad = student(square, size, _NU)
         is_broad = torch.arange(self.components) == self.components - 1
         return torch.where(is_broad, broad, normal) - self._log_det + self.weights.log()
 
@@ -198,7 +228,7 @@ def _expectation_maximisation(x, *, seed: int, most: int) -> EMMixture:  # type:
     x = x[:: -(-len(x) // _FIT_ROWS)]
     best, lowest, waited = None, math.inf, 0
     for size in (k for k in _SIZES if k <= most and (k == 1 or k * 5 * (x.shape[1] + 1) <= len(x))):
-        fit = EMMixture(size, reg_covar=1e-5, random_state=seed, max_iter=100, tol=1e-3)
+        fit = EMMixture(size, reg_covar=1e-5, random_state=seed, max_iter=60, tol=1e-3)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             fit.fit(x)

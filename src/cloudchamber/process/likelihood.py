@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torchdiffeq import odeint
 
+from cloudchamber.process.base import Base
 from cloudchamber.process.denoise import scales_at
 from cloudchamber.process.objective import masked_sum
 from cloudchamber.process.step import Field
@@ -131,7 +132,7 @@ class Hutchinson:
 
 def log_prob(
     field: Field, x: Tensor, divergence: Divergence, *, tolerance: float = 1e-5, method: str = "dopri5",
-    steps: int | None = None,
+    steps: int | None = None, base: Base | None = None,
 ) -> Tensor:  # fmt: skip
     """Log-density of data, shape (B,).
 
@@ -142,14 +143,17 @@ def log_prob(
         tolerance: relative and absolute, of torchdiffeq's adaptive solver.
         method: adaptive solver of torchdiffeq.
         steps: of the fourth-order Runge-Kutta method instead of the adaptive solver.
+        base: density of vectors x_1 / sigma_1; unit normal by default.
     """
     x = field.real(x)
     times = torch.tensor(field.span, dtype=x.dtype, device=x.device)
     noise, gained = _integrate(field, x, divergence, times, tolerance=tolerance, method=method, steps=steps)
-    return _prior(field, noise, times[-1]) + gained
+    return _prior(field, noise, times[-1], base) + gained
 
 
-def sample_with_log_prob(field: Field, rng: Rng, like: Tensor, divergence: Divergence, *, steps: int) -> Scored:
+def sample_with_log_prob(
+    field: Field, rng: Rng, like: Tensor, divergence: Divergence, *, steps: int, base: Base | None = None
+) -> Scored:
     """Data from noise, with their log-densities.
 
     Args:
@@ -158,11 +162,13 @@ def sample_with_log_prob(field: Field, rng: Rng, like: Tensor, divergence: Diver
         like: shape (B, ...).
         divergence: exact or estimated.
         steps: of the fourth-order Runge-Kutta method.
+        base: density of vectors x_1 / sigma_1; unit normal by default.
     """
     times = torch.tensor(field.span[::-1], dtype=like.dtype, device=like.device)
-    noise = field.schedule(times[0]).sigma * field.noise(rng, like)
+    unit = field.noise(rng, like) if base is None else base.sample(rng, like)
+    noise = field.schedule(times[0]).sigma * unit
     x, gained = _integrate(field, noise, divergence, times, steps=steps)
-    return Scored(x, _prior(field, noise, times[0]) - gained)
+    return Scored(x, _prior(field, noise, times[0], base) - gained)
 
 
 def _integrate(
@@ -183,7 +189,9 @@ def _integrate(
     return path[-1], gained[-1]
 
 
-def _prior(field: Field, noise: Tensor, t: Tensor) -> Tensor:
+def _prior(field: Field, noise: Tensor, t: Tensor, base: Base | None) -> Tensor:
     """Log-density of the noise at the end t of the path."""
     sigma = field.schedule(t).sigma
+    if base is not None:
+        return base.log_prob(noise / sigma) - noise.shape[1] * sigma.log()
     return masked_sum(-((noise / sigma) ** 2 + _LOG_2PI) / 2 - sigma.log(), field.given.mask)

@@ -11,8 +11,9 @@ from cloudchamber.mcmc.clusters import Clustered, cluster_rows
 from cloudchamber.models.base import Trainable
 from cloudchamber.models.diffusion import Diffusion, SolvedDiffusion
 from cloudchamber.models.mixture import TailedMixture
-from cloudchamber.models.spline_flow import SplineFlow
+from cloudchamber.models.autoregressive_flow import AutoregressiveFlow, Warped
 from cloudchamber.nets.mlp import TangentNet
+from cloudchamber.process.base import Tailed
 from cloudchamber.process.denoise import Denoiser
 from cloudchamber.process.schedule import CosineLogSNR
 from cloudchamber.tensors.batch import Batch
@@ -26,18 +27,19 @@ _SOLVER_STEPS = 6
 def _diffusion(features: int, clusters: int) -> nn.Module:
     """Where data are unit normal, the variance-preserving path has no velocity: untrained, it is the mixture."""
     net = TangentNet(features, clusters)
-    return SolvedDiffusion(Diffusion(Denoiser(net, CosineLogSNR(), "v")), _SOLVER_STEPS)
+    model = SolvedDiffusion(Diffusion(Denoiser(net, CosineLogSNR(), "v")), _SOLVER_STEPS, Tailed())
+    return Warped(AutoregressiveFlow(features, clusters, affine=1, splines=0, base=Tailed()), model)
 
 
 def _flow(features: int, clusters: int) -> nn.Module:
-    return SplineFlow(features, clusters)
+    return AutoregressiveFlow(features, clusters, affine=1, splines=2, base=Tailed())
 
 
 PROPOSALS: Mapping[str, Callable[[int, int], nn.Module] | None] = {
     "diffusion": _diffusion, "flow": _flow, "mixture": None,
 }  # fmt: skip
-_STEPS = {"diffusion": 800, "flow": 300, "mixture": 0}
-_RATES = {"diffusion": 3e-3, "flow": 2e-3, "mixture": 0.0}
+_STEPS = {"diffusion": 500, "flow": 400, "mixture": 0}
+_RATES = {"diffusion": 1e-2, "flow": 5e-3, "mixture": 0.0}
 
 
 class ClusterLearner:
@@ -49,23 +51,26 @@ class ClusterLearner:
         clusters: normal components at most.
     """
 
-    def __init__(self, kind: str = "diffusion", *, steps: int | None = None, clusters: int = 32) -> None:
+    def __init__(self, kind: str = "diffusion", *, steps: int | None = None, clusters: int = 26) -> None:
         self.kind, self.clusters = kind, clusters
         self.steps = _STEPS[kind] if steps is None else steps
 
-    def fit(self, sample: Tensor, seed: Sequence[int]) -> Clustered:
+    def fit(self, sample: Tensor, seed: Sequence[int], *, draft: bool = False) -> Clustered:
         """A proposal for the distribution of a sample.
 
         Args:
             sample: shape (n, D), float64.
             seed: names all random streams of the fit.
+            draft: take a quarter of the steps.
         """
         first = int(torch.tensor(list(seed)).sum()) % 2**31
         mixture = TailedMixture.fit(sample, seed=first, most=self.clusters)
+        if PROPOSALS[self.kind] is not None:
+            mixture = mixture.merged()
         model = self._model(sample.shape[1], mixture.components - 1, seed)
         if model is not None:
             rows = cluster_rows(sample, mixture, (*seed, 1))
-            fit_rows(cast(Trainable[Batch], model), rows, steps=self.steps, seed=(*seed, 2),
+            fit_rows(cast(Trainable[Batch], model), rows, steps=-(-self.steps // 4) if draft else self.steps, seed=(*seed, 2),
                      learning_rate=_RATES[self.kind])  # fmt: skip
         return Clustered(mixture, model)
 
@@ -100,7 +105,7 @@ class ClusterLearner:
             return make(features, clusters)
 
 
-def make_learner(kind: str, *, steps: int | None = None, clusters: int = 32) -> ClusterLearner:
+def make_learner(kind: str, *, steps: int | None = None, clusters: int = 26) -> ClusterLearner:
     """A learner by name.
 
     Args:
