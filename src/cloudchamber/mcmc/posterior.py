@@ -54,10 +54,12 @@ def inference_data(run: Run, names: Sequence[str]) -> "az.InferenceData":
         "adapt_forever": int(run.plan.adapt_forever),
         "inference_library": "cloudchamber",
     }
-    data = arviz().from_dict(
-        posterior=_columns(run, draws, names), sample_stats=_statistics(draws),
-        warmup_posterior=_columns(run, before, names), warmup_sample_stats=_statistics(before), save_warmup=True,
-    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # more walkers than draws are no mistake here
+        data = arviz().from_dict(
+            posterior=_columns(run, draws, names), sample_stats=_statistics(draws),
+            warmup_posterior=_columns(run, before, names), warmup_sample_stats=_statistics(before), save_warmup=True,
+        )  # fmt: skip
     for group in ("posterior", "sample_stats"):
         data[group].attrs.update(attributes)
     return data

@@ -38,7 +38,7 @@ def _flow(features: int, clusters: int) -> nn.Module:
 PROPOSALS: Mapping[str, Callable[[int, int], nn.Module] | None] = {
     "diffusion": _diffusion, "flow": _flow, "mixture": None,
 }  # fmt: skip
-_STEPS = {"diffusion": 500, "flow": 400, "mixture": 0}
+_STEPS = {"diffusion": 300, "flow": 300, "mixture": 0}
 _RATES = {"diffusion": 1e-2, "flow": 5e-3, "mixture": 0.0}
 
 
