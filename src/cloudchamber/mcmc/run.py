@@ -5,7 +5,8 @@ one too. So a run that was stopped anywhere and continued is the run that was no
 with the shorter one.
 
 While warming up, random walks (each walker adapts its step length towards an acceptance of 0.3) alternate with
-differential evolution, on the density to the power beta if annealed. Afterwards a global proposal, trained on what the
+differential evolution, on the density to the power beta if annealed; halfway and later, walkers whose density is
+hopelessly far below the highest are put where another walker is, once and for all, as no such draw counts. Afterwards a global proposal, trained on what the
 chain has drawn so far, is mixed with local steps in the shape of its components.
 """
 
@@ -30,6 +31,7 @@ from cloudchamber.tensors.rng import RowRng
 __all__ = ["Run"]
 
 _WANTED, _GAIN, _FIRST_STEP, _JITTER = 0.3, 0.5, 0.3, 1e-3
+_HOPELESS, _HOPELESS_PER_DIMENSION = 10.0, 1.5
 
 
 class Run:
@@ -112,13 +114,17 @@ class Run:
         return Choice(parts, (self.plan.global_share, 1 - self.plan.global_share))
 
     def pool(self) -> Tensor:
-        """What a training learns from, shape (n, D): the second half of the warm-up, or all that was drawn since."""
+        """What a training learns from, shape (n, D): the second half of the warm-up, or all that was drawn since.
+
+        Points whose density is hopelessly far below the highest are walkers that have not arrived: they are left out.
+        """
+        of_rounds = self.histories[1 : self.stage + 1] if self.stage > 1 else self.histories[:1]
+        points = [step for history in of_rounds for step in zip(history.x, history.log_prob, strict=True)]
         if self.stage == 1:
-            points = self.histories[0].x[self.plan.warmup // 2 :]
-        else:
-            points = [x for history in self.histories[1 : self.stage + 1] for x in history.x]
+            points = points[self.plan.warmup // 2 :]
         stride = max(1, -(-len(points) * self.plan.walkers // self.plan.pool))
-        return torch.cat(points[::-1][::stride])
+        x, log_prob = (torch.cat(part) for part in zip(*points[::-1][::stride], strict=True))
+        return x[_hopeful(log_prob, x.shape[1])]
 
     def state_dict(self) -> dict[str, Any]:
         """All that the run needs to go on, in tensors and plain containers."""
@@ -169,6 +175,8 @@ class Run:
     def _warm_up(self, rng: RowRng) -> Transition:
         """One step of the local kernels, on the density to some power."""
         beta = self.plan.beta(self.step)
+        if self.step in (self.plan.warmup // 2, 3 * self.plan.warmup // 4):
+            self._rescue(rng)
         hot = _Tempered(self.target, beta)
         state = State(self.state.x, hot.from_plain(self.state))
         if self.step % 2:
@@ -178,6 +186,19 @@ class Run:
             done = RandomWalk(hot, lengths[:, None] * self.spread)(rng, state)
             self.log_scale = self.log_scale + _GAIN * (done.info.accepted.double() - _WANTED)
         return Transition(State(done.state.x, hot.to_plain(done.state)), done.info)
+
+    def _rescue(self, rng: RowRng) -> None:
+        """Put hopeless walkers where others are."""
+        fine = _hopeful(self.state.log_prob, self.state.x.shape[1])
+        there = fine.nonzero()[:, 0]
+        source = torch.where(fine, torch.arange(len(fine)), there[(rng.uniform() * len(there)).long()])
+        self.state = State(self.state.x[source], self.state.log_prob[source])
+        self.log_scale = self.log_scale[source]
+
+
+def _hopeful(log_prob: Tensor, ndim: int) -> Tensor:
+    """Whether points could be draws, next to the best of them, shape (n,)."""
+    return log_prob > log_prob.max() - _HOPELESS - _HOPELESS_PER_DIMENSION * ndim
 
 
 class _Tempered:

@@ -25,6 +25,8 @@ from cloudchamber.tensors.rng import Rng
 
 __all__ = ["Evolution", "LatentWalk", "RandomWalk"]
 
+_SPREAD = 1.0
+"""Of the logarithm of g, which fits walkers that are scattered and walkers that have gathered."""
 _JUMPS = 0.1
 """How often differential evolution takes g = 1, which leads from mode to mode."""
 
@@ -107,7 +109,8 @@ class Evolution:
         half = walkers // 2
         first = torch.arange(walkers) < half
         uniform, noise, threshold = rng.uniform(3).double(), rng.normal(size).double(), rng.uniform().double()
-        factor = torch.where(uniform[:, 2:] < _JUMPS, 1.0, 2.38 / math.sqrt(2 * size))
+        length = 2.38 / math.sqrt(2 * size) * torch.exp(_SPREAD * rng.normal(1).double())
+        factor = torch.where(uniform[:, 2:] < _JUMPS, 1.0, length)
         infos = []
         for moving in (first, ~first):
             others = (~moving).nonzero()[:, 0]
