@@ -15,12 +15,14 @@ from cloudchamber.errors import InputError
 if TYPE_CHECKING:
     from cloudchamber.events import Beams, Events, RunInfo
     from cloudchamber.formats.files import read
+    from cloudchamber.recipes.assisted import AssistedSampler
     from cloudchamber.recipes.generation import load
 
 __version__ = "0.1.0"
-__all__ = ["Beams", "Events", "InputError", "RunInfo", "load", "read"]
+__all__ = ["AssistedSampler", "Beams", "Events", "InputError", "RunInfo", "load", "read"]
 
 _LAZY = {
+    "AssistedSampler": "cloudchamber.recipes.assisted",
     "Beams": "cloudchamber.events",
     "Events": "cloudchamber.events",
     "RunInfo": "cloudchamber.events",

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from cloudchamber.nets.mlp import VectorNet
+from cloudchamber.nets.mlp import TangentNet, VectorNet
 from cloudchamber.tensors.batch import Batch
 
 Wake = Callable[[nn.Module], nn.Module]
@@ -47,3 +47,19 @@ def test_a_second_time_has_no_effect_at_first(awake: Wake) -> None:
     same.adopt(plain.state_dict())
     assert torch.equal(same(x, t, rows), plain(x, t, rows))
     assert VectorNet(2, outputs=4)(x.float(), t.float(), Batch(x.float(), torch.ones(5))).shape == (5, 4)
+
+
+def test_tangents_are_derivatives(awake: Wake) -> None:
+    net = awake(TangentNet(3, context=2, width=16, depth=2))
+    x, t = torch.randn(5, 3).double(), torch.rand(5).double()
+    given = Batch(x, torch.ones(5), context=torch.randn(5, 2).double())
+    direction = torch.randn(1, 5, 3).double()
+    value, moved = net.with_tangents(x, direction, t, given)
+    expected, tangent = torch.autograd.functional.jvp(lambda x: net(x, t, given), x, direction[0])
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(moved[0], tangent)
+
+
+def test_nothing_is_said_before_training() -> None:
+    net = TangentNet(3)
+    assert net(torch.randn(4, 3), torch.rand(4), Batch(torch.zeros(4, 3), torch.ones(4))).abs().max() == 0

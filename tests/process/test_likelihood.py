@@ -8,8 +8,10 @@ import torch
 
 from cloudchamber.process.denoise import Denoiser
 from cloudchamber.process.exact import ExactDenoiser
-from cloudchamber.process.likelihood import ExactTrace, Hutchinson, log_prob
-from cloudchamber.process.schedule import Rectified
+from cloudchamber.nets.mlp import TangentNet
+from cloudchamber.process.base import Tailed
+from cloudchamber.process.likelihood import ExactTrace, ForwardTrace, Hutchinson, log_prob, sample_with_log_prob
+from cloudchamber.process.schedule import CosineLogSNR, Rectified
 from cloudchamber.process.step import Field
 from cloudchamber.tensors.rng import RowRng
 
@@ -64,3 +66,62 @@ def test_densities_of_sets_do_not_depend_on_the_order_of_their_elements() -> Non
     turned = replace(one, x=one.x[:, order])
     made = [log_prob(Field(Denoiser(known.Mixes(), Rectified()), r), r.x, ExactTrace()) for r in (one, turned)]
     torch.testing.assert_close(*made, rtol=1e-4, atol=1e-4)
+
+
+def random_field(rows: int, amplitude: float = 0.15) -> Field:
+    """A network that bends space, in double precision."""
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        net = TangentNet(2, width=16).double()
+        for parameter in net.parameters():
+            parameter.data += amplitude * torch.randn_like(parameter)
+    return Field(Denoiser(net, CosineLogSNR(), "v"), known.vectors(rows, 2))
+
+
+def test_forward_and_backward_mode_give_the_same_trace() -> None:
+    field = random_field(30)
+    x, t = torch.randn(30, 2, generator=torch.Generator().manual_seed(1)).double(), torch.tensor(0.4).double()
+    for forward, backward in zip(ForwardTrace()(field, x, t), ExactTrace()(field, x, t), strict=True):
+        torch.testing.assert_close(forward, backward)
+
+
+def test_samples_know_the_density_of_the_map_that_made_them() -> None:
+    """Against the determinant of the whole solver, by automatic differentiation, and against the way back."""
+    like = torch.zeros(12, 2).double()
+    field = random_field(12, 0.3)
+    drawn = sample_with_log_prob(field, RowRng((1,), 12), like, ForwardTrace(), steps=12)
+    back = log_prob(field, drawn.x, ForwardTrace(), steps=12)
+    torch.testing.assert_close(drawn.log_prob, back, rtol=0, atol=1e-4)
+    start = field.noise(RowRng((1,), 12), like)
+
+    def whole_map(noise: torch.Tensor) -> torch.Tensor:
+        x, times = noise, torch.linspace(1, 0, 49, dtype=torch.float64)
+        for t, s in zip(times[:-1], times[1:], strict=True):
+            h, v = s - t, field.velocity
+            k1 = v(x, t)
+            k2 = v(x + h / 2 * k1, t + h / 2)
+            k3 = v(x + h / 2 * k2, t + h / 2)
+            x = x + h / 6 * (k1 + 2 * k2 + 2 * k3 + v(x + h * k3, s))
+        return x
+
+    jacobian = torch.autograd.functional.jacobian(whole_map, start).diagonal(dim1=0, dim2=2).permute(2, 0, 1)
+    normal = -(start**2 + torch.log(torch.tensor(2 * torch.pi))).sum(1) / 2
+    torch.testing.assert_close(drawn.log_prob, normal - torch.linalg.slogdet(jacobian).logabsdet, rtol=0, atol=2e-4)
+
+
+def test_both_directions_agree_to_fourth_order() -> None:
+    field, like = random_field(40, 0.3), torch.zeros(40, 2).double()
+    errors = []
+    for steps in (4, 8):
+        drawn = sample_with_log_prob(field, RowRng((1,), 40), like, ForwardTrace(), steps=steps, base=Tailed())
+        back = log_prob(field, drawn.x, ForwardTrace(), steps=steps, base=Tailed())
+        errors.append(float((drawn.log_prob - back).abs().mean()))
+    assert errors[1] < errors[0] / 8
+
+
+def test_the_base_with_tails_is_a_density() -> None:
+    base, z = Tailed(share=0.3), torch.linspace(-400, 400, 400001, dtype=torch.float64)[:, None]
+    assert float(base.log_prob(z).exp().sum() * (z[1] - z[0])) == pytest.approx(1, abs=1e-4)
+    drawn = base.sample(RowRng((1,), 40_000), torch.zeros(40_000, 1).double())
+    inside = float(base.log_prob(z).exp()[z[:, 0].abs() < 1].sum() * (z[1] - z[0]))
+    assert float((drawn.abs() < 1).double().mean()) == pytest.approx(inside, abs=0.01)

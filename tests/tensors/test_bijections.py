@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
-from cloudchamber.tensors.bijections import Affine, TabulatedMap
+from cloudchamber.tensors.bijections import Affine, Bounded, TabulatedMap
 
 N = 20_000
 SAMPLES = [stats.lognorm(0.8), stats.gamma(2.0), stats.norm(3.0, 0.1)]
@@ -127,3 +127,26 @@ def test_whitening_makes_unit_covariance() -> None:
     torch.testing.assert_close(z.T.cov(), torch.eye(3, dtype=torch.float64))
     one = v[:, :1]
     assert float(Affine.whitening(one).forward(one).std()) == pytest.approx(1)
+
+
+INFINITY = float("inf")
+
+
+def test_bounds_have_their_inverse_and_jacobian() -> None:
+    """An interval, two half-lines and a line."""
+    bounds = torch.tensor([[-1.0, 2.0], [3.0, INFINITY], [-INFINITY, -4.0], [-INFINITY, INFINITY]]).double()
+    bounded = Bounded(*bounds.T)
+    z = 2 * torch.randn(50, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    v = bounded.inverse(z)
+    assert ((v > bounds[:, 0]) & (v < bounds[:, 1])).all()
+    torch.testing.assert_close(bounded.forward(v), z)
+    jacobian = torch.autograd.functional.jacobian(lambda one: bounded.inverse(one[None])[0], z[0])
+    torch.testing.assert_close(bounded.log_slope(z[:1])[0], torch.linalg.slogdet(jacobian).logabsdet)
+    torch.testing.assert_close(bounded.log_det(v), -bounded.log_slope(z))
+
+
+def test_the_slope_is_known_where_values_have_run_into_a_bound() -> None:
+    unit = Bounded(torch.zeros(1), torch.ones(1))
+    z = torch.tensor([[60.0]]).double()
+    assert unit.inverse(z).item() == 1
+    assert unit.log_slope(z).item() == pytest.approx(-60)

@@ -15,7 +15,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-__all__ = ["event_bar"]
+__all__ = ["event_bar", "stage_bar"]
 
 
 class _Rate(ProgressColumn):
@@ -47,3 +47,20 @@ def event_bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.advance(task, done)
+
+
+@contextmanager
+def stage_bar(total: int) -> Iterator[Callable[[str, int], None]]:
+    """A bar of steps in several stages while the block runs.
+
+    Args:
+        total: steps in all.
+
+    Yields:
+        A function to call with the stage and the steps done in all.
+    """
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("warm-up", total=total)
+        yield lambda stage, done: bar.update(task, description=stage, completed=done)

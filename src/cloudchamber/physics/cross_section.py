@@ -158,7 +158,7 @@ def leading_order(
     """The reduced cross-section of e- p at leading order, for massless quarks.
 
     Args:
-        parton: x times the density of each quark and antiquark under its PDG number, each of shape (n,).
+        parton: x times the density of each quark and antiquark under its PDG number, each of shape (..., n).
         x: shape (n,).
         Q2: shape (n,), GeV^2.
         running: alpha(Q2) / alpha, shape (n,).
@@ -170,5 +170,5 @@ def leading_order(
     total = np.zeros_like(x)
     for quark in sorted(k for k in parton if k in (*_UP, *_DOWN)):
         A, B = quark_couplings(quark, Q2, settings)
-        total += A * (parton[quark] + parton[-quark]) + ratio * B * (parton[quark] - parton[-quark])
+        total = total + A * (parton[quark] + parton[-quark]) + ratio * B * (parton[quark] - parton[-quark])
     return running**2 * total

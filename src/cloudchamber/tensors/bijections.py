@@ -8,6 +8,9 @@ grid that is uniform in z, so its inverse is a table look-up and its log-determi
 One map holds several rows (one for each species, say) that share the grid; `row` says which one a value uses.
 
 `Affine` acts on whole vectors: z = A (v - m), fitted so that the scores have zero mean and unit covariance.
+
+`Bounded` maps intervals to the line, coordinate by coordinate, z = ln(v - a) - ln(b - v), with half-lines by one of the
+logarithms, and leaves lines alone.
 """
 
 from collections.abc import Sequence
@@ -18,8 +21,10 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
+from torch.nn import functional
 
-__all__ = ["Affine", "Bijection", "TabulatedMap"]
+__all__ = ["Affine", "Bijection", "Bounded", "TabulatedMap"]
+
 
 
 class Bijection(Protocol):
@@ -89,6 +94,67 @@ class Affine:
         """
         log_det: Tensor = torch.linalg.slogdet(self.matrix).logabsdet
         return log_det.expand(len(v))
+
+
+class Bounded:
+    """Coordinates between bounds, on the line; z rises with v in each of them.
+
+    Args:
+        low: lower bounds a, shape (F,), float64; minus infinity where there is none.
+        high: upper bounds b, shape (F,), float64; infinity where there is none.
+
+    >>> unit = Bounded(torch.zeros(1).double(), torch.ones(1).double())
+    >>> unit.forward(torch.tensor([[0.5]]).double()).item(), round(unit.log_slope(torch.zeros(1, 1).double()).item(), 4)
+    (0.0, -1.3863)
+    """
+
+    def __init__(self, low: Tensor, high: Tensor) -> None:
+        self.low, self.high = low.double(), high.double()
+        self._below, self._above = torch.isfinite(self.low), torch.isfinite(self.high)
+        self._width = torch.where(self._below & self._above, self.high - self.low, torch.ones_like(self.low))
+
+    def forward(self, v: Tensor) -> Tensor:
+        """Scores of values.
+
+        Args:
+            v: shape (B, F), strictly between the bounds.
+        """
+        zero = torch.zeros_like(v)
+        over = torch.where(self._below, v - self.low, zero)
+        under = torch.where(self._above, self.high - v, zero)
+        bounded = torch.where(self._below, over.log(), zero) - torch.where(self._above, under.log(), zero)
+        return torch.where(self._below | self._above, bounded, v)
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Values of scores.
+
+        Args:
+            z: shape (B, F).
+        """
+        zero = torch.zeros_like(z)
+        inside = self.low + self._width * torch.sigmoid(z)
+        above_low, below_high = self.low + z.exp(), self.high - torch.exp(-z)
+        one_sided = torch.where(self._below, above_low, torch.where(self._above, below_high, z + zero))
+        return torch.where(self._below & self._above, inside, one_sided)
+
+    def log_slope(self, z: Tensor) -> Tensor:
+        """Ln |det dv/dz| at each score, shape (B,), exact also where the values have run into a bound.
+
+        Args:
+            z: shape (B, F).
+        """
+        two_sided = self._width.log() - functional.softplus(z) - functional.softplus(-z)
+        one_sided = z * (self._below.to(z) - self._above.to(z))
+        slopes: Tensor = torch.where(self._below & self._above, two_sided, one_sided)
+        return slopes.sum(-1)
+
+    def log_det(self, v: Tensor) -> Tensor:
+        """Ln |det dz/dv| at each value, shape (B,).
+
+        Args:
+            v: shape (B, F), strictly between the bounds.
+        """
+        return -self.log_slope(self.forward(v))
 
 
 _REFERENCES = {"normal": stats.norm, "rayleigh": stats.rayleigh}

@@ -1,0 +1,200 @@
+"""Effective samples per evaluation of the target and per second: assisted Markov chains against other samplers.
+
+    python benchmarks/mcmc.py --out mcmc-benchmark.json
+
+On every target with known truth, in one run, on one thread: the assisted sampler with each proposal, random-walk
+Metropolis with covariance-free steps tuned to an acceptance of 0.3 while warming up, emcee's affine-invariant ensemble,
+and pocoMC (preconditioned Monte Carlo with a normalising flow). All start from the same dispersed points (pocoMC from
+its uniform prior over the box, which for unbounded targets is made wide enough to hold all but a negligible tail).
+Evaluations are all evaluations, those of warm-up and training included.
+
+The effective size is ArviZ's rank-normalised bulk ESS over walkers as chains, the smallest over the first and second
+moments; emcee's walkers count as chains too, and pocoMC's size is Kish's for its weights. `bias` is the largest error of
+a mode weight: a chain that never leaves its mode can have a large ESS for a wrong answer, so both must be read.
+"""
+
+import json
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import emcee
+import numpy as np
+import torch
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from scipy import stats
+
+from cloudchamber.mcmc.posterior import arviz
+from cloudchamber.recipes.assisted import AssistedSampler
+from cloudchamber.simulate.posteriors import Known, known_posteriors
+
+Array = NDArray[np.float64]
+WALKERS, WARMUP, ROUND, DRAWS = 64, 300, 50, 200
+BOX = {"rosenbrock": [[-14.0, 16.0], [-10.0, 260.0]], "funnel": [[-12.0, 12.0], [-300.0, 300.0]]}
+
+
+class Drawn(NamedTuple):
+    """Draws (chains, steps, D), or weighted ones (1, n, D), and what they took."""
+
+    x: Array
+    evaluations: int
+    seconds: float
+    weights: Array | None = None
+
+
+def starts(target: Known, seed: int, walkers: int = WALKERS) -> Array:
+    """Dispersed points of the box."""
+    low, high = target.box.T
+    unit = np.random.default_rng([seed, 1]).uniform(0.001, 0.999, size=(walkers, len(low)))
+    found: Array = low + (high - low) * unit
+    return found
+
+
+def inside(target: Known) -> Callable[[Array], Array]:
+    """The log-density, minus infinity outside the bounds."""
+
+    def log_prob(x: Array) -> Array:
+        logs = target.log_density(x)
+        return np.where(((x >= target.box[:, 0]) & (x <= target.box[:, 1])).all(1), logs, -np.inf)
+
+    return log_prob if target.bounded else target.log_density
+
+
+def assisted(proposal: str) -> Callable[[Known, int], Drawn]:
+    """The assisted sampler."""
+
+    def run(target: Known, seed: int) -> Drawn:
+        began = time.process_time()
+        bounds = [tuple(pair) for pair in target.box] if target.bounded else None
+        sampler = AssistedSampler(target.log_density, len(target.names), bounds=bounds, vectorize=True, seed=seed,
+                                  proposal=proposal, walkers=WALKERS, warmup=WARMUP, rounds=1, round_steps=ROUND,
+                                  settle=20)  # fmt: skip
+        data = sampler.run(DRAWS, starts(target, seed))
+        x = np.stack([data.posterior[name].values for name in data.posterior.data_vars], axis=-1)
+        return Drawn(x, sampler.evaluations, time.process_time() - began)
+
+    return run
+
+
+def random_walk(target: Known, seed: int) -> Drawn:
+    """Metropolis with steps tuned in the first half, of which the second half counts."""
+    began, log_prob, rng = time.process_time(), inside(target), np.random.default_rng(seed)
+    steps = WARMUP + ROUND + 20 + DRAWS
+    x, scale = starts(target, seed), np.zeros(WALKERS)
+    spread, logs, chain = x.std(0), log_prob(x), []
+    for step in range(steps):
+        new = x + 0.3 * np.exp(scale)[:, None] * spread * rng.standard_normal(x.shape)
+        new_logs = log_prob(new)
+        accepted = np.log(rng.uniform(size=WALKERS)) < new_logs - logs
+        x, logs = np.where(accepted[:, None], new, x), np.where(accepted, new_logs, logs)
+        if step < steps // 2:
+            scale += 0.5 * (accepted - 0.3)
+        else:
+            chain.append(x)
+    return Drawn(np.stack(chain, axis=1), WALKERS * (steps + 1), time.process_time() - began)
+
+
+def ensemble(target: Known, seed: int) -> Drawn:
+    """Emcee with its default move; the second half counts."""
+    began, steps = time.process_time(), WARMUP + ROUND + 20 + DRAWS
+    sampler = emcee.EnsembleSampler(WALKERS, len(target.names), inside(target), vectorize=True)
+    sampler.random_state = np.random.RandomState(seed).get_state()  # noqa: NPY002
+    sampler.run_mcmc(starts(target, seed), steps)
+    chain = sampler.get_chain(discard=steps // 2).transpose(1, 0, 2)
+    return Drawn(chain, WALKERS * (steps + 1), time.process_time() - began)
+
+
+def preconditioned(target: Known, seed: int) -> Drawn:
+    """pocoMC with its defaults, for as many effective samples as there are assisted draws in a twentieth."""
+    import pocomc
+
+    began, count = time.process_time(), 0
+    box = np.array(BOX.get(name_of(target), target.box))
+
+    def log_prob(x: Array) -> Array:
+        nonlocal count
+        count += len(x)
+        return np.nan_to_num(target.log_density(x), nan=-1e300, neginf=-1e300)
+
+    prior = pocomc.Prior([stats.uniform(low, high - low) for low, high in box])
+    sampler = pocomc.Sampler(prior, log_prob, vectorize=True, random_state=seed, n_active=128, n_effective=256)
+    sampler.run(n_total=1024, n_evidence=0, progress=False)
+    x, weights, *_ = sampler.posterior()
+    return Drawn(x[None], count, time.process_time() - began, weights / weights.sum())
+
+
+def name_of(target: Known) -> str:
+    """The name of a known target."""
+    return next(name for name, known in known_posteriors().items() if type(known) is type(target)
+                and len(known.names) == len(target.names) and len(known.mode_weights) == len(target.mode_weights))  # fmt: skip
+
+
+SAMPLERS: Mapping[str, Callable[[Known, int], Drawn]] = {
+    "random walk": random_walk, "emcee": ensemble, "assisted: diffusion": assisted("diffusion"),
+    "assisted: flow": assisted("flow"), "assisted: mixture": assisted("mixture"), "pocoMC": preconditioned,
+}  # fmt: skip
+
+
+def effective(target: Known, drawn: Drawn) -> float:
+    """The smallest effective size of the statistics."""
+    if drawn.weights is not None:
+        return float(1 / (drawn.weights**2).sum())
+    values = target.statistics(drawn.x.reshape(-1, drawn.x.shape[-1])).reshape(*drawn.x.shape[:2], -1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return min(float(arviz().ess(values[..., k], method="bulk")) for k in range(values.shape[-1]))
+
+
+def bias(target: Known, drawn: Drawn) -> float:
+    """The largest error of a mode weight."""
+    labels = target.mode_of(drawn.x.reshape(-1, drawn.x.shape[-1]))
+    weights = np.full(len(labels), 1 / len(labels)) if drawn.weights is None else drawn.weights
+    found = np.bincount(labels, weights=weights, minlength=len(target.mode_weights))
+    return float(np.abs(found - target.mode_weights).max())
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="JSON file of the results; what is in it is kept.")],
+    seed: Annotated[int, typer.Option(help="Of all samplers.")] = 1,
+    only: Annotated[str, typer.Option(help="Only targets whose name contains this.")] = "",
+    skip: Annotated[str, typer.Option(help="Leave out samplers whose name contains this.")] = "-",
+) -> None:
+    """Measure what is missing, and print."""
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    rows = json.loads(out.read_text()) if out.exists() else {}
+    for name, target in known_posteriors().items():
+        for sampler, run in SAMPLERS.items():
+            key = f"{name} | {sampler}"
+            if key in rows or only not in name or skip in sampler:
+                continue
+            drawn = run(target, seed)
+            rows[key] = {"evaluations": drawn.evaluations, "seconds": drawn.seconds, "ess": effective(target, drawn),
+                         "bias": bias(target, drawn)}  # fmt: skip
+            out.write_text(json.dumps(rows, indent=1) + "\n")
+    report(rows)
+
+
+def report(rows: Mapping[str, Mapping[str, float]]) -> None:
+    """Print a table with ratios to emcee."""
+    table = Table("target", "sampler", "evaluations", "CPU s", "ESS", "ESS / 1000 evaluations", "ratio to emcee",
+                  "to random walk", "ESS / s", "largest error of a mode weight")  # fmt: skip
+    for key, row in rows.items():
+        name, sampler = key.split(" | ")
+        ratios = []
+        for other in ("emcee", "random walk"):
+            base = rows.get(f"{name} | {other}")
+            ratios.append(f"{row['ess'] / row['evaluations'] / (base['ess'] / base['evaluations']):.2f}" if base else "-")
+        table.add_row(name, sampler, f"{row['evaluations']:,.0f}", f"{row['seconds']:.1f}", f"{row['ess']:,.0f}",
+                      f"{1000 * row['ess'] / row['evaluations']:.1f}", *ratios, f"{row['ess'] / row['seconds']:,.0f}",
+                      f"{row['bias']:.3f}")  # fmt: skip
+    Console(width=180).print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,234 @@
+"""Are assisted Markov chains exact, and do they find all modes? Measured on densities with known truth.
+
+    python benchmarks/mcmc_bars.py --out bars --seeds 20
+
+Runs every measurement for every seed, one line of `bars/results.jsonl` each; what is there already is kept, so the
+command can be stopped and given again. At the end, or with `--seeds 0`, it prints:
+
+- mode weights: the mean over seeds and modes of |estimate - truth|;
+- moments: for each target and moment, the z-scores of the seeds against a unit normal by Kolmogorov and Smirnov, and
+  the smallest p-value after Holm's correction for all of them. The error behind a z-score is that of the mean over
+  walkers, which are independent once the kernel is frozen;
+- the same with the wrong density in the acceptance ratio (the product of histograms of the public code that
+  arXiv:2309.01454 names), which must fail;
+- Himmelblau's function within 20,000 evaluations, from dispersed starts and from starts in a single mode.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+import torch
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from scipy import stats
+
+from cloudchamber.mcmc.clusters import Clustered
+from cloudchamber.mcmc.plan import Plan
+from cloudchamber.mcmc.posterior import diagnostics
+from cloudchamber.mcmc.proposal import Drawn
+from cloudchamber.mcmc.sampler import Sampler
+from cloudchamber.mcmc.state import Mark
+from cloudchamber.recipes.proposals import ClusterLearner, make_learner
+from cloudchamber.simulate.posteriors import Himmelblau, known_posteriors
+from cloudchamber.tensors.rng import RowRng
+
+Array = NDArray[np.float64]
+DRAWS = 50
+PLAN = Plan(walkers=128, warmup=160, rounds=1, round_steps=40, settle=20)
+PLANS = {"mixture-10d": Plan(walkers=128, warmup=300, rounds=1, round_steps=40, settle=20)}
+SMALL = Plan(walkers=64, warmup=100, rounds=2, round_steps=30, settle=10)
+SMALL_DRAWS = 140
+
+
+class Histograms(Clustered):
+    """Draws of a proposal with the density of a product of one-dimensional histograms of 20 bins."""
+
+    def __init__(self, right: Clustered) -> None:
+        super().__init__(right.mixture, right.model)
+        x = Clustered.draw(self, RowRng((1,), 4000)).x.numpy()
+        self.histograms = [np.histogram(column, bins=20, density=True) for column in x.T]
+
+    def draw(self, rng: Any) -> Drawn:  # noqa: ANN401
+        """As the proposal."""
+        x = super().draw(rng).x
+        return Drawn(x, self.score(x, rng))
+
+    def score(self, x: torch.Tensor, rng: Any) -> Mark:  # noqa: ANN401, ARG002
+        """The product, at least 1e-6 in each factor."""
+        total = np.zeros(len(x))
+        for column, (density, edges) in zip(x.numpy().T, self.histograms, strict=True):
+            bins = np.searchsorted(edges, column, side="right") - 1
+            inside = (bins >= 0) & (bins < len(density))
+            total += np.log(np.maximum(np.where(inside, density[bins.clip(0, len(density) - 1)], 0.0), 1e-6))
+        return Mark(torch.zeros(len(x), dtype=torch.long), torch.from_numpy(total))
+
+
+class WrongLearner(ClusterLearner):
+    """Fits proposals with the wrong density."""
+
+    def fit(self, sample: torch.Tensor, seed: Sequence[int], *, draft: bool = False) -> Clustered:
+        """As its parent, but wrong."""
+        return Histograms(super().fit(sample, seed, draft=draft))
+
+
+class Measured(NamedTuple):
+    """What a run gave."""
+
+    occupancy: list[float]
+    mean: list[float]
+    error: list[float]
+    ess_bulk: float
+    r_hat: float
+    evaluations: int
+    acceptance: float
+    seconds: float
+
+
+def starts_in(box: Array, walkers: int, seed: int) -> Array:
+    """Uniform in a box, shape (walkers, D)."""
+    return box[:, 0] + (box[:, 1] - box[:, 0]) * np.random.default_rng([seed, 5]).uniform(size=(walkers, len(box)))
+
+
+def measure(name: str, seed: int, learner: ClusterLearner, plan: Plan, draws: int, starts: Array | None) -> Measured:
+    """One run on one target."""
+    target = known_posteriors()[name]
+    began = time.perf_counter()
+    bounds = [tuple(pair) for pair in target.box] if target.bounded else None
+    sampler = Sampler(target.log_density, len(target.names), learner, bounds=bounds, vectorize=True,
+                      names=target.names, seed=seed, plan=plan)  # fmt: skip
+    data = sampler.run(draws, starts_in(target.box, plan.walkers, seed) if starts is None else starts)
+    seconds = time.perf_counter() - began
+    x = np.stack([data.posterior[name].values for name in target.names], axis=-1)
+    flat = x.reshape(-1, x.shape[-1])
+    occupancy = np.bincount(target.mode_of(flat), minlength=len(target.mode_weights)) / len(flat)
+    by_walker = target.statistics(flat).reshape(*x.shape[:2], -1).mean(1)
+    found = diagnostics(data)
+    return Measured(occupancy.tolist(), by_walker.mean(0).tolist(),
+                    (by_walker.std(0, ddof=1) / np.sqrt(len(by_walker))).tolist(), found["ess_bulk"], found["r_hat"],
+                    found["evaluations"], found["acceptance"]["draws"]["global"], seconds)  # fmt: skip
+
+
+def exact(name: str, proposal: str) -> Callable[[int], Measured]:
+    """The measurement of a target with its own plan."""
+    return lambda seed: measure(name, seed, make_learner(proposal), PLANS.get(name, PLAN), DRAWS, None)
+
+
+def wrong(name: str) -> Callable[[int], Measured]:
+    """The same with the wrong density."""
+    return lambda seed: measure(name, seed, WrongLearner(), PLANS.get(name, PLAN), DRAWS, None)
+
+
+def small(start_beta: float, mode: int | None) -> Callable[[int], Measured]:
+    """Himmelblau's function within 20,000 evaluations."""
+    plan = Plan(**{**vars(SMALL), "start_beta": start_beta})
+
+    def run(seed: int) -> Measured:
+        starts = None
+        if mode is not None:
+            starts = Himmelblau.centres[mode] + 0.1 * np.random.default_rng(seed).standard_normal((plan.walkers, 2))
+        return measure("himmelblau", seed, make_learner("diffusion"), plan, SMALL_DRAWS, starts)
+
+    return run
+
+
+def tasks() -> Mapping[str, Callable[[int], Measured]]:
+    """All measurements by name, the most important first."""
+    exactness = {f"exact {name}": exact(name, "diffusion") for name in known_posteriors()}
+    return {
+        "small dispersed": small(1.0, None),
+        **exactness,
+        "wrong himmelblau": wrong("himmelblau"),
+        "small single mode": small(1.0, 0),
+        "small single mode annealed": small(0.01, 0),
+        "small dispersed annealed": small(0.01, None),
+    }
+
+
+def read(path: Path) -> dict[tuple[str, int], dict[str, Any]]:
+    """Results by task and seed."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    rows = [json.loads(line) for line in lines if line.endswith("}")]
+    return {(row["task"], row["seed"]): row for row in rows}
+
+
+def z_scores(rows: Sequence[Mapping[str, Any]], expected: Array) -> Array:
+    """Shape (seeds, S)."""
+    mean, error = (np.array([row[key] for row in rows]) for key in ("mean", "error"))
+    scores: Array = (mean - expected) / error
+    return scores
+
+
+def holm(p_values: Array) -> Array:
+    """P-values corrected for their number by Holm's procedure."""
+    order = np.argsort(p_values)
+    stepped = np.maximum.accumulate(np.minimum(1.0, p_values[order] * np.arange(len(p_values), 0, -1)))
+    corrected = np.empty_like(stepped)
+    corrected[order] = stepped
+    return corrected
+
+
+def report(results: Mapping[tuple[str, int], Mapping[str, Any]]) -> None:
+    """Print the tables."""
+    known = known_posteriors()
+    table = Table("task", "seeds", "evaluations", "acceptance", "ESS bulk", "max R-hat", "mode weights: mean |error|",
+                  "moments", "rms z", "min p (KS)", "min p, Holm over all")  # fmt: skip
+    scores, p_values = {}, {}
+    for task in tasks():
+        rows = [row for (name, _), row in sorted(results.items()) if name == task]
+        if rows and not task.startswith("small single"):
+            target = known["himmelblau" if task.startswith("small") else task.split()[1]]
+            scores[task] = z_scores(rows, target.expected)
+            p_values[task] = np.array([stats.kstest(column, "norm").pvalue for column in scores[task].T])
+    honest = [task for task in p_values if task.startswith("exact")]
+    corrected = holm(np.concatenate([p_values[task] for task in honest])) if honest else np.ones(0)
+    first = 0
+    for task in tasks():
+        rows = [row for (name, _), row in sorted(results.items()) if name == task]
+        if not rows:
+            continue
+        target = known["himmelblau" if task.startswith("small") else task.split()[1]]
+        off = np.abs(np.array([row["occupancy"] for row in rows]) - target.mode_weights).mean()
+        cells = ["-", "-", "-", "-"]
+        if task in p_values:
+            count = len(p_values[task])
+            alone = holm(p_values[task]).min() if task not in honest else corrected[first : first + count].min()
+            first += count * (task in honest)
+            cells = [str(count), f"{np.sqrt((scores[task] ** 2).mean()):.2f}", f"{p_values[task].min():.2g}",
+                     f"{alone:.2g}"]  # fmt: skip
+        means = {key: np.mean([row[key] for row in rows]) for key in ("evaluations", "acceptance", "ess_bulk")}
+        table.add_row(task, str(len(rows)), f"{means['evaluations']:,.0f}", f"{means['acceptance']:.2f}",
+                      f"{means['ess_bulk']:,.0f}", f"{max(row['r_hat'] for row in rows):.3f}", f"{off:.4f}", *cells)  # fmt: skip
+        if task.startswith("small"):
+            found = [(np.array(row["occupancy"]) > 0.01).sum() for row in rows]
+            print(f"{task}: modes found (holding over 1 % of the draws), seeds: {np.bincount(found).tolist()}")
+    Console(width=200).print(table)
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Folder of the results.")],
+    seeds: Annotated[int, typer.Option(help="Runs of every measurement.")] = 20,
+    only: Annotated[str, typer.Option(help="Only measurements whose name contains this.")] = "",
+) -> None:
+    """Measure what is missing, and print."""
+    torch.set_num_threads(1)
+    out.mkdir(exist_ok=True)
+    path = out / "results.jsonl"
+    done = read(path)
+    for seed in range(1, seeds + 1):
+        for task, run in tasks().items():
+            if (task, seed) in done or only not in task:
+                continue
+            row = {"task": task, "seed": seed, **run(seed)._asdict()}
+            with path.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+    report(read(path))
+
+
+if __name__ == "__main__":
+    typer.run(main)
