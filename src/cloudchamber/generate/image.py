@@ -15,6 +15,7 @@ from cloudchamber.generate.electrons import Electrons
 from cloudchamber.generate.pipeline import BLOCK, Block, Solver, Tally, assemble
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.models.raster import Rasterised
+from cloudchamber.physics.dis import ELECTRON_MASS
 from cloudchamber.represent.image import ImageRepresentation
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import EventRng

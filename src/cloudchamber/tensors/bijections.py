@@ -26,7 +26,6 @@ from torch.nn import functional
 __all__ = ["Affine", "Bijection", "Bounded", "TabulatedMap"]
 
 
-
 class Bijection(Protocol):
     """An invertible map of vectors with its Jacobian."""
 
