@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from cloudchamber.evaluate import cloud_classifier
 from cloudchamber.evaluate.cloud_classifier import cloud_classifier_score
 from cloudchamber.evaluate.cloud_inputs import FEATURES, KINDS, MASS_BINS, Clouds
 from cloudchamber.evaluate.cloud_net import CloudClassifier
@@ -112,3 +113,15 @@ def test_it_finds_an_imbalance_and_invents_none(
     assert test.score.n == 400
     assert max(told) == 1.0
     assert test.weights.candidate_histogram.sum() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("n", [40, 41, 43, 47, 53])
+def test_any_number_of_events_can_be_judged(stable_events: Events, monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+    """Chunks and batches need not divide the events: the schedule has as many steps as there are batches."""
+    monkeypatch.setattr(cloud_classifier, "_BATCH", 4)
+    monkeypatch.setattr(cloud_classifier, "_CHUNK", 2)
+    reference, candidate = sample(stable_events[:n]), sample(stable_events[n : 2 * n])
+    shares: list[float] = []
+    test = cloud_classifier_score(reference, candidate, epochs=2, progress=lambda step, share: shares.append(share))
+    assert max(shares) == 1.0
+    assert 0 <= test.score.value <= 1

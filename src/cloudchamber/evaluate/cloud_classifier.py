@@ -134,12 +134,11 @@ def _labelled(reference: Sample, candidate: Sample) -> _Labelled:
 def _train(fold: _Fold, data: _Labelled, epochs: int) -> Iterator[float]:
     """Train the network of a fold; tells which share of the batches is behind after each."""
     optimiser = torch.optim.AdamW(fold.model.parameters(), lr=_LEARNING_RATE, weight_decay=0.01)
-    steps = epochs * -(-len(fold.train) // _BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _LEARNING_RATE, total_steps=steps, pct_start=0.2)
     rng = torch.Generator().manual_seed(_SEED + fold.number)
-    target = data.is_candidate.float()
-    epoch_batches = (batch for _ in range(epochs) for batch in _batches(data.clouds.lengths, fold.train, rng))
-    for done, batch in enumerate(epoch_batches, 1):
+    batches = [batch for _ in range(epochs) for batch in _batches(data.clouds.lengths, fold.train, rng)]
+    steps, target = len(batches), data.is_candidate.float()
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _LEARNING_RATE, total_steps=steps, pct_start=0.2)
+    for done, batch in enumerate(batches, 1):
         logits = fold.model(data.clouds.batch(batch))
         losses = functional.binary_cross_entropy_with_logits(logits, target[batch], reduction="none")
         optimiser.zero_grad()
