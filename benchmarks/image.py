@@ -300,7 +300,8 @@ def _command(chosen: argparse.Namespace) -> str:
     text = f"python benchmarks/image.py --model {chosen.model} --reference reference --calls {calls}"
     text += f" --events {chosen.events}"
     text += f" --cloud {chosen.cloud}" if chosen.cloud else ""
-    return text + (" --straight runs/straight" if chosen.straight else "")
+    text += f" --straight runs/straight --straight-events {chosen.straight_events}" if chosen.straight else ""
+    return text + (" --beside runs/beside" if chosen.beside else "")
 
 
 _INTRODUCTION = """# Images of events
