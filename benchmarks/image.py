@@ -243,18 +243,19 @@ def _sections(chosen: argparse.Namespace) -> Iterator[str]:
     rows += [[*content(f"model, {calls} calls", sample_of(m.events, representation.beams), two), _redrawn(m)]
              for calls, m in runs.items()]  # fmt: skip
     yield table(_CONTENT, rows)
+    yield _SHORT.format(images=_steps(chosen.model) * generator.trained.card.preset.training.batch_size)
     yield _PICTURES
     if chosen.straight:
         place = chosen.work / "straight.parquet"
-        other = made(chosen.straight, place, chosen.straight_events, chosen.calls[0], chosen.workers)
+        other = made(chosen.straight, place, chosen.straight_events, chosen.calls[-1], chosen.workers)
         rows = [[*content("model without the rescaling", sample_of(other.events, representation.beams), two),
                  _redrawn(other)]]  # fmt: skip
         if chosen.beside:
-            same = made(chosen.beside, chosen.work / "beside.parquet", chosen.straight_events, chosen.calls[0],
+            same = made(chosen.beside, chosen.work / "beside.parquet", chosen.straight_events, chosen.calls[-1],
                         chosen.workers)  # fmt: skip
             rows.append([*content("model with it", sample_of(same.events, representation.beams), two), _redrawn(same)])
         steps = _steps(chosen.straight)
-        yield _WITHOUT.format(steps=steps, calls=chosen.calls[0])
+        yield _WITHOUT.format(steps=steps, calls=chosen.calls[-1])
         yield table(_CONTENT, rows)
     if chosen.cloud:
         cloud = made(chosen.cloud, chosen.work / "cloud.parquet", len(best.events), None, chosen.workers)
@@ -300,7 +301,8 @@ def _command(chosen: argparse.Namespace) -> str:
     text = f"python benchmarks/image.py --model {chosen.model} --reference reference --calls {calls}"
     text += f" --events {chosen.events}"
     text += f" --cloud {chosen.cloud}" if chosen.cloud else ""
-    return text + (" --straight runs/straight" if chosen.straight else "")
+    text += f" --straight runs/straight --straight-events {chosen.straight_events}" if chosen.straight else ""
+    return text + (" --beside runs/beside" if chosen.beside else "")
 
 
 _INTRODUCTION = """# Images of events
@@ -332,6 +334,12 @@ _CONTENTS = """
 Means with statistical errors, and in brackets the difference from Pythia8 in pixels; nothing is drawn again to conserve
 momentum, so the share of events with a sum of z above 2 is the model's own. Spectra of z are compared in 20 bins of
 equal content between the 5th and the 95th percentile of Pythia8 in pixels.
+"""
+_SHORT = """
+What single pixels hold is right from the first step, since the network corrects their own distributions: multiplicities
+and spectra of pi+ and K+ follow from it. What relates pixels is learnt late, and {images:,} images were not enough: an
+event has more or fewer than one electron far too often (those without any are drawn again), and so its sum of z is too
+broad, reaches beyond 2, and the plane of x and Q2 is smeared. Longer training is the remedy.
 """
 _PICTURES = """
 ![The momentum of electrons in pixels](image/figure-03.png)

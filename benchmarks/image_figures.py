@@ -306,7 +306,8 @@ def leading_pairs(three: Three) -> Figure:
 def dis_plane(three: Three) -> Figure:
     """Density in x and Q2: figure 9."""
     points = [
-        (np.log10(s.dis.x), np.log10(np.maximum(s.dis.Q2, 1e-3))) for s in (three.truth, three.pixels, three.model)
+        (np.log10(np.maximum(s.dis.x, 1e-6)), np.log10(np.maximum(s.dis.Q2, 1e-3)))
+        for s in (three.truth, three.pixels, three.model)
     ]
     edges = [np.linspace(-2.7, 0.0, 28), np.linspace(1.2, 3.2, 26)]
     return _maps(three, [(points, edges, (r"$\log_{10} x$", r"$\log_{10}(Q^2 / \mathrm{GeV}^2)$"))])

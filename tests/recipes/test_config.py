@@ -62,7 +62,7 @@ def test_a_file_overrides_the_defaults_it_names(tiny_toml: Path) -> None:
         ("{tiny}\n[sampling]\ncalls = nan", "at sampling.calls"),
         ("{tiny}\n[sampling]\nstage_calls = { cloud = 0 }", "at sampling.stage_calls.cloud: .*greater than or equal"),
         ("{tiny}\n[sampling]\nstage_calls = { event = 5 }", "the stages that take calls are electron, cloud"),
-        ("family = 'vae'\n{tiny}", "at family: Input should be 'cascade' or 'omnilearn'"),
+        ("family = 'vae'\n{tiny}", "at family: Input should be 'cascade', 'omnilearn' or 'image'"),
         ("family = 'omnilearn'\n{tiny}", "the family omnilearn knows only species of the level stable"),
     ],
 )
