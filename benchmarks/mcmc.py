@@ -9,8 +9,8 @@ its uniform prior over the box, which for unbounded targets is made wide enough 
 Evaluations are all evaluations, those of warm-up and training included.
 
 The effective size is ArviZ's rank-normalised bulk ESS over walkers as chains, the smallest over the first and second
-moments; emcee's walkers count as chains too, and pocoMC's size is Kish's for its weights. `bias` is the largest error of
-a mode weight: a chain that never leaves its mode can have a large ESS for a wrong answer, so both must be read.
+moments; emcee's walkers count as chains too, and pocoMC's size is Kish's for its weights. Beside it stands the largest
+error of a mode weight: a chain that never leaves its mode can have a large ESS for a wrong answer.
 """
 
 import json
@@ -22,6 +22,7 @@ from typing import Annotated, NamedTuple
 
 import emcee
 import numpy as np
+import pocomc
 import torch
 import typer
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ from cloudchamber.simulate.posteriors import Known, known_posteriors
 
 Array = NDArray[np.float64]
 WALKERS, WARMUP, ROUND, DRAWS = 64, 300, 50, 200
-BOX = {"rosenbrock": [[-14.0, 16.0], [-10.0, 260.0]], "funnel": [[-12.0, 12.0], [-300.0, 300.0]]}
+BOX = {"Rosenbrock": [[-14.0, 16.0], [-10.0, 260.0]], "Funnel": [[-12.0, 12.0], [-300.0, 300.0]]}
 
 
 class Drawn(NamedTuple):
@@ -103,18 +104,16 @@ def ensemble(target: Known, seed: int) -> Drawn:
     """Emcee with its default move; the second half counts."""
     began, steps = time.process_time(), WARMUP + ROUND + 20 + DRAWS
     sampler = emcee.EnsembleSampler(WALKERS, len(target.names), inside(target), vectorize=True)
-    sampler.random_state = np.random.RandomState(seed).get_state()  # noqa: NPY002
+    sampler.random_state = np.random.RandomState(seed).get_state()
     sampler.run_mcmc(starts(target, seed), steps)
     chain = sampler.get_chain(discard=steps // 2).transpose(1, 0, 2)
     return Drawn(chain, WALKERS * (steps + 1), time.process_time() - began)
 
 
 def preconditioned(target: Known, seed: int) -> Drawn:
-    """pocoMC with its defaults, for as many effective samples as there are assisted draws in a twentieth."""
-    import pocomc
-
+    """PocoMC with its defaults, for as many effective samples as there are assisted draws in a twentieth."""
     began, count = time.process_time(), 0
-    box = np.array(BOX.get(name_of(target), target.box))
+    box = np.array(BOX.get(type(target).__name__, target.box))
 
     def log_prob(x: Array) -> Array:
         nonlocal count
@@ -126,12 +125,6 @@ def preconditioned(target: Known, seed: int) -> Drawn:
     sampler.run(n_total=1024, n_evidence=0, progress=False)
     x, weights, *_ = sampler.posterior()
     return Drawn(x[None], count, time.process_time() - began, weights / weights.sum())
-
-
-def name_of(target: Known) -> str:
-    """The name of a known target."""
-    return next(name for name, known in known_posteriors().items() if type(known) is type(target)
-                and len(known.names) == len(target.names) and len(known.mode_weights) == len(target.mode_weights))  # fmt: skip
 
 
 SAMPLERS: Mapping[str, Callable[[Known, int], Drawn]] = {
@@ -189,7 +182,9 @@ def report(rows: Mapping[str, Mapping[str, float]]) -> None:
         ratios = []
         for other in ("emcee", "random walk"):
             base = rows.get(f"{name} | {other}")
-            ratios.append(f"{row['ess'] / row['evaluations'] / (base['ess'] / base['evaluations']):.2f}" if base else "-")
+            ratios.append(
+                f"{row['ess'] / row['evaluations'] / (base['ess'] / base['evaluations']):.2f}" if base else "-"
+            )
         table.add_row(name, sampler, f"{row['evaluations']:,.0f}", f"{row['seconds']:.1f}", f"{row['ess']:,.0f}",
                       f"{1000 * row['ess'] / row['evaluations']:.1f}", *ratios, f"{row['ess'] / row['seconds']:,.0f}",
                       f"{row['bias']:.3f}")  # fmt: skip

@@ -59,7 +59,7 @@ class Histograms(Clustered):
         x = super().draw(rng).x
         return Drawn(x, self.score(x, rng))
 
-    def score(self, x: torch.Tensor, rng: Any) -> Mark:  # noqa: ANN401, ARG002
+    def score(self, x: torch.Tensor, rng: Any) -> Mark:  # noqa: ANN401
         """The product, at least 1e-6 in each factor."""
         total = np.zeros(len(x))
         for column, (density, edges) in zip(x.numpy().T, self.histograms, strict=True):
@@ -72,9 +72,9 @@ class Histograms(Clustered):
 class WrongLearner(ClusterLearner):
     """Fits proposals with the wrong density."""
 
-    def fit(self, sample: torch.Tensor, seed: Sequence[int], *, draft: bool = False) -> Clustered:
+    def fit(self, sample: torch.Tensor, seed: Sequence[int], *, independent: int | None = None) -> Clustered:
         """As its parent, but wrong."""
-        return Histograms(super().fit(sample, seed, draft=draft))
+        return Histograms(super().fit(sample, seed, independent=independent))
 
 
 class Measured(NamedTuple):
@@ -95,7 +95,9 @@ def starts_in(box: Array, walkers: int, seed: int) -> Array:
     return box[:, 0] + (box[:, 1] - box[:, 0]) * np.random.default_rng([seed, 5]).uniform(size=(walkers, len(box)))
 
 
-def measure(name: str, seed: int, learner: ClusterLearner, plan: Plan, draws: int, starts: Array | None) -> Measured:
+def measure(  # noqa: PLR0917
+    name: str, seed: int, learner: ClusterLearner, plan: Plan, draws: int, starts: Array | None
+) -> Measured:
     """One run on one target."""
     target = known_posteriors()[name]
     began = time.perf_counter()
@@ -202,8 +204,9 @@ def report(results: Mapping[tuple[str, int], Mapping[str, Any]]) -> None:
             cells = [str(count), f"{np.sqrt((scores[task] ** 2).mean()):.2f}", f"{p_values[task].min():.2g}",
                      f"{alone:.2g}"]  # fmt: skip
         means = {key: np.mean([row[key] for row in rows]) for key in ("evaluations", "acceptance", "ess_bulk")}
+        worst = max(row["r_hat"] for row in rows)
         table.add_row(task, str(len(rows)), f"{means['evaluations']:,.0f}", f"{means['acceptance']:.2f}",
-                      f"{means['ess_bulk']:,.0f}", f"{max(row['r_hat'] for row in rows):.3f}", f"{off:.4f}", *cells)  # fmt: skip
+                      f"{means['ess_bulk']:,.0f}", f"{worst:.3f}", f"{off:.4f}", *cells)  # fmt: skip
         if task.startswith("small"):
             found = [(np.array(row["occupancy"]) > 0.01).sum() for row in rows]
             print(f"{task}: modes found (holding over 1 % of the draws), seeds: {np.bincount(found).tolist()}")

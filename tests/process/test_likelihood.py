@@ -1,15 +1,16 @@
 """Densities of the probability flow against those of mixtures."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import known
 import pytest
 import torch
 
-from cloudchamber.process.denoise import Denoiser
-from cloudchamber.process.exact import ExactDenoiser
 from cloudchamber.nets.mlp import TangentNet
 from cloudchamber.process.base import Tailed
+from cloudchamber.process.denoise import Denoiser
+from cloudchamber.process.exact import ExactDenoiser
 from cloudchamber.process.likelihood import ExactTrace, ForwardTrace, Hutchinson, log_prob, sample_with_log_prob
 from cloudchamber.process.schedule import CosineLogSNR, Rectified
 from cloudchamber.process.step import Field
@@ -96,7 +97,7 @@ def test_samples_know_the_density_of_the_map_that_made_them() -> None:
 
     def whole_map(noise: torch.Tensor) -> torch.Tensor:
         x, times = noise, torch.linspace(1, 0, 49, dtype=torch.float64)
-        for t, s in zip(times[:-1], times[1:], strict=True):
+        for t, s in pairwise(times):
             h, v = s - t, field.velocity
             k1 = v(x, t)
             k2 = v(x + h / 2 * k1, t + h / 2)

@@ -5,8 +5,8 @@ point is drawn by component, k ~ w_k, z ~ q(z | k), x = m_k + L_k z, with the de
 
     q(x, k) = w_k q(z | k) / |det L_k|,    z = L_k^-1 (x - m_k),
 
-where the model learns q(z | k), the deviation of a mode from normal, and may have tails of its own; a broad component of
-the mixture is left as it is. The labels of given points are drawn by the responsibilities r(k | x) of the mixture.
+where the model learns q(z | k), the deviation of a mode from normal, and may have tails of its own; a broad component
+of the mixture is left as it is. The labels of given points are drawn by the responsibilities r(k | x) of the mixture.
 """
 
 from typing import NamedTuple, Protocol, cast, runtime_checkable

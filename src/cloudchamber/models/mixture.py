@@ -11,8 +11,11 @@ serve as coordinates: z = A_k (x - m_k) has zero mean and unit covariance in com
 import math
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as EMMixture
@@ -53,25 +56,32 @@ class TailedMixture:
 
     @classmethod
     def fit(
-        cls, x: Tensor, *, seed: int, most: int = 26, tail: float = 0.05, inflation: float = 1.5
-    ) -> "TailedMixture":
+        cls, x: Tensor, *, seed: int, most: int = 26, tail: float = 0.05, inflation: float = 1.5,
+        independent: int | None = None,
+    ) -> "TailedMixture":  # fmt: skip
         """The mixture of a sample.
 
         Args:
-            x: shape (n, D).
+            x: shape (n, D); repeated points count for the weights only.
             seed: of the first guesses.
             most: normal components at most.
             tail: weight h of the broad component.
             inflation: of its standard deviations.
+            independent: how many points of the sample are independent of each other; all by default. Where they
+                are few, covariances are shrunk towards their diagonals and inflated.
         """
         x = x.double()
-        centre, spread = x.mean(0), x.std(0).clamp(min=1e-12)
+        whole, x = x, _distinct(x)
+        share = min(1.0, (independent or len(x)) / len(x))
+        centre, spread = whole.mean(0), whole.std(0).clamp(min=1e-12)
         best = _expectation_maximisation(((x - centre) / spread).numpy(), seed=seed, most=most)
         means = torch.cat([torch.from_numpy(best.means_) * spread, torch.zeros(1, x.shape[1])]) + centre
-        scaled = torch.linalg.cholesky(torch.from_numpy(best.covariances_))
-        whole = torch.linalg.cholesky(_covariance((x - centre) / spread)) * inflation
+        counts = torch.from_numpy(best.weights_) * share * len(x)
+        scaled = torch.linalg.cholesky(_shrunk(torch.from_numpy(best.covariances_), counts))
+        whole = torch.linalg.cholesky(_covariance((whole - centre) / spread)) * inflation
         roots = spread[None, :, None] * torch.cat([scaled, whole[None]])
-        weights = torch.cat([torch.from_numpy(best.weights_) * (1 - tail), torch.tensor([tail]).double()])
+        occupied = torch.from_numpy(best.predict_proba(((whole - centre) / spread).numpy()).mean(0)).clamp(min=1e-6)
+        weights = torch.cat([occupied / occupied.sum() * (1 - tail), torch.tensor([tail]).double()])
         return cls(weights, means, roots)
 
     def merged(self) -> "TailedMixture":
@@ -223,7 +233,21 @@ def _covariance(x: Tensor) -> Tensor:
     return covariance
 
 
-def _expectation_maximisation(x, *, seed: int, most: int) -> EMMixture:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _distinct(x: Tensor) -> Tensor:
+    """Points without repetitions, of which rejections make many and likelihood too much, in a mixed order."""
+    distinct = torch.unique(x, dim=0)
+    return distinct[torch.randperm(len(distinct), generator=torch.Generator().manual_seed(0))]
+
+
+def _shrunk(covariances: Tensor, counts: Tensor) -> Tensor:
+    """Covariances (K, D, D) as far as so many independent points (K,) fix them."""
+    size = covariances.shape[1]
+    few = (size / (size + counts))[:, None, None]
+    diagonal = torch.diag_embed(torch.diagonal(covariances, dim1=1, dim2=2))
+    return ((1 - few) * covariances + few * diagonal) * (1 + few)
+
+
+def _expectation_maximisation(x: NDArray[np.float64], *, seed: int, most: int) -> Any:  # noqa: ANN401
     """The fit with the lowest criterion; the search ends when it has not fallen for some sizes."""
     x = x[:: -(-len(x) // _FIT_ROWS)]
     best, lowest, waited = None, math.inf, 0

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from cloudchamber.errors import InputError
 from cloudchamber.mcmc.clusters import Clustered, cluster_rows
+from cloudchamber.models.autoregressive_flow import AutoregressiveFlow, Warped
 from cloudchamber.models.base import Trainable
 from cloudchamber.models.diffusion import Diffusion, SolvedDiffusion
 from cloudchamber.models.mixture import TailedMixture
-from cloudchamber.models.autoregressive_flow import AutoregressiveFlow, Warped
 from cloudchamber.nets.mlp import TangentNet
 from cloudchamber.process.base import Tailed
 from cloudchamber.process.denoise import Denoiser
@@ -55,23 +55,25 @@ class ClusterLearner:
         self.kind, self.clusters = kind, clusters
         self.steps = _STEPS[kind] if steps is None else steps
 
-    def fit(self, sample: Tensor, seed: Sequence[int], *, draft: bool = False) -> Clustered:
+    def fit(self, sample: Tensor, seed: Sequence[int], *, independent: int | None = None) -> Clustered:
         """A proposal for the distribution of a sample.
 
         Args:
             sample: shape (n, D), float64.
             seed: names all random streams of the fit.
-            draft: take a quarter of the steps.
+            independent: how many points of the sample are independent, where these are few; the fit is then a draft
+                of a quarter of the steps.
         """
         first = int(torch.tensor(list(seed)).sum()) % 2**31
-        mixture = TailedMixture.fit(sample, seed=first, most=self.clusters)
+        mixture = TailedMixture.fit(sample, seed=first, most=self.clusters, independent=independent)
         if PROPOSALS[self.kind] is not None:
             mixture = mixture.merged()
         model = self._model(sample.shape[1], mixture.components - 1, seed)
         if model is not None:
             rows = cluster_rows(sample, mixture, (*seed, 1))
-            fit_rows(cast(Trainable[Batch], model), rows, steps=-(-self.steps // 4) if draft else self.steps, seed=(*seed, 2),
-                     learning_rate=_RATES[self.kind])  # fmt: skip
+            steps = -(-self.steps // 4) if independent else self.steps
+            rate = _RATES[self.kind]
+            fit_rows(cast(Trainable[Batch], model), rows, steps=steps, seed=(*seed, 2), learning_rate=rate)
         return Clustered(mixture, model)
 
     def state(self, proposal: Clustered) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A small model fitted to rows in memory, without a folder: AdamW, a rate that falls with a cosine, averaged weights."""
+"""A small model fitted to rows in memory, without a folder: AdamW, a rate that falls as a cosine, averaged weights."""
 
 from collections.abc import Sequence
 
