@@ -31,7 +31,7 @@ _NU = 4
 _SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26)
 _PATIENCE = 2
 _FIT_ROWS = 3000
-_WAY_POINTS, _DIP, _DIP_PER_DIMENSION = 17, 3.0, 0.5
+_WAY_POINTS, _DIP, _DIP_PER_DIMENSION = 17, 3.0, 0.2
 """Two components are apart where the logarithm of the density falls on the way so far below both ends."""
 
 
