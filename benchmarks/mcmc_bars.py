@@ -11,6 +11,7 @@ command can be stopped and given again. At the end, or with `--seeds 0`, it prin
   walkers, which are independent once the kernel is frozen;
 - the same with the wrong density in the acceptance ratio (the product of histograms of the public code that
   arXiv:2309.01454 names), which must fail;
+- simulation-based calibration of the toy fit of parton distributions: ranks of the true parameters are uniform;
 - Himmelblau's function within 20,000 evaluations, from dispersed starts and from starts in a single mode.
 """
 
@@ -35,6 +36,7 @@ from cloudchamber.mcmc.proposal import Drawn
 from cloudchamber.mcmc.sampler import Sampler
 from cloudchamber.mcmc.state import Mark
 from cloudchamber.recipes.proposals import ClusterLearner, make_learner
+from cloudchamber.simulate.parton_fits import ToyPartons
 from cloudchamber.simulate.posteriors import Himmelblau, known_posteriors
 from cloudchamber.tensors.rng import RowRng
 
@@ -88,6 +90,8 @@ class Measured(NamedTuple):
     evaluations: int
     acceptance: float
     seconds: float
+    ranks: tuple[float, ...] = ()
+    """Of the true parameters among the last draws of the walkers, between 0 and 1; for calibration only."""
 
 
 def starts_in(box: Array, walkers: int, seed: int) -> Array:
@@ -139,6 +143,23 @@ def small(start_beta: float, mode: int | None) -> Callable[[int], Measured]:
     return run
 
 
+def calibration(seed: int) -> Measured:
+    """The toy fit with parameters drawn from its prior and pseudo-data drawn from them (arXiv:1804.06788)."""
+    rng = np.random.default_rng([seed, 9])
+    truth = ToyPartons.box[:, 0] + np.diff(ToyPartons.box)[:, 0] * rng.uniform(size=4)
+    target = ToyPartons(ToyPartons().pseudo_data(truth, rng))
+    plan, began = Plan(walkers=64, warmup=400, rounds=2, round_steps=40, settle=30), time.perf_counter()
+    bounds = [tuple(pair) for pair in target.box]
+    sampler = Sampler(target.log_density, 4, make_learner("diffusion"), bounds=bounds, vectorize=True, seed=seed,
+                      names=target.names, plan=plan)  # fmt: skip
+    data = sampler.run(20)
+    last = np.stack([data.posterior[name].values[:, -1] for name in target.names], axis=-1)
+    found = diagnostics(data)
+    return Measured([], [], [], found["ess_bulk"], found["r_hat"], found["evaluations"],
+                    found["acceptance"]["draws"]["global"], time.perf_counter() - began,
+                    tuple((last < truth).mean(0).tolist()))  # fmt: skip
+
+
 def tasks() -> Mapping[str, Callable[[int], Measured]]:
     """All measurements by name, the most important first."""
     exactness = {f"exact {name}": exact(name, "diffusion") for name in known_posteriors()}
@@ -149,6 +170,7 @@ def tasks() -> Mapping[str, Callable[[int], Measured]]:
         "small single mode": small(1.0, 0),
         "small single mode annealed": small(0.01, 0),
         "small dispersed annealed": small(0.01, None),
+        "calibration": calibration,
     }
 
 
@@ -175,8 +197,19 @@ def holm(p_values: Array) -> Array:
     return corrected
 
 
+def report_calibration(results: Mapping[tuple[str, int], Mapping[str, Any]]) -> None:
+    """Print whether ranks are uniform."""
+    ranks = np.array([row["ranks"] for (task, _), row in results.items() if task == "calibration"])
+    if len(ranks):
+        p_values = np.array([stats.kstest(column, "uniform").pvalue for column in ranks.T])
+        print(f"calibration: {len(ranks)} fits, ranks of {ToyPartons.names} uniform with p = {p_values.round(3)}; "
+              f"the smallest after Holm {holm(p_values).min():.2g}")  # fmt: skip
+
+
 def report(results: Mapping[tuple[str, int], Mapping[str, Any]]) -> None:
     """Print the tables."""
+    report_calibration(results)
+    results = {key: row for key, row in results.items() if key[0] != "calibration"}
     known = known_posteriors()
     table = Table("task", "seeds", "evaluations", "acceptance", "ESS bulk", "max R-hat", "mode weights: mean |error|",
                   "moments", "rms z", "min p (KS)", "min p, Holm over all")  # fmt: skip

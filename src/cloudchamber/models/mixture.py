@@ -244,7 +244,8 @@ def _shrunk(covariances: Tensor, counts: Tensor) -> Tensor:
     size = covariances.shape[1]
     few = (size / (size + counts))[:, None, None]
     diagonal = torch.diag_embed(torch.diagonal(covariances, dim1=1, dim2=2))
-    return ((1 - few) * covariances + few * diagonal) * (1 + few)
+    shrunk: Tensor = ((1 - few) * covariances + few * diagonal) * (1 + few)
+    return shrunk
 
 
 def _expectation_maximisation(x: NDArray[np.float64], *, seed: int, most: int) -> Any:  # noqa: ANN401

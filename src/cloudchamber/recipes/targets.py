@@ -4,6 +4,8 @@ import importlib
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ Array = NDArray[np.float64]
 _TRUTH_POINTS = 200_000
 
 TARGETS: Mapping[str, Callable[[], Posterior]] = {
-    **{name: lambda name=name: known_posteriors()[name] for name in known_posteriors()},
+    **{name: partial(getitem, known_posteriors(), name) for name in known_posteriors()},
     "toy-partons": ToyPartons,
     "reduced-cross-section": ReducedCrossSection,
 }

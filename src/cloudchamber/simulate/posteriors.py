@@ -137,8 +137,8 @@ class _Plane:
     def mode_weights(self) -> Array:
         """Probability of the points nearest to each centre, shape (M,)."""
         labels = self.mode_of(self.grid.points)
-        weights: Array = np.bincount(labels, weights=self.grid.probability, minlength=len(self.centres))
-        return weights
+        weights = np.bincount(labels, weights=self.grid.probability, minlength=len(self.centres))
+        return weights.astype(np.float64)
 
     def mode_of(self, x: Array) -> NDArray[np.int64]:
         """The nearest centre, shape (n,).
