@@ -45,14 +45,14 @@ STARTS = np.random.default_rng(2).normal(size=(8, 2))
 def test_a_run_that_was_stopped_is_the_run_that_was_not(proposal: str, tmp_path: Path) -> None:
     whole = sampler(Normal(), proposal=proposal).run(6, STARTS)
     in_all = int(whole.posterior.attrs["evaluations"])
-    for stop_at in (9, 40, 57, 70, 105, 120, in_all - 1):
+    for stop_at in (9, 57, 105, in_all - 1):
         file = tmp_path / f"{stop_at}.pt"
         with pytest.raises(InputError, match="PowerCutError"):
             sampler(Normal(stop_at), proposal=proposal).run(6, STARTS, checkpoint=file, every=0)
         resumed = sampler(Normal(), proposal=proposal).run(6, checkpoint=file, resume=True)
         for group in ("posterior", "warmup_posterior", "sample_stats"):
             assert resumed[group].equals(whole[group])
-        assert resumed.posterior.attrs == whole.posterior.attrs
+        assert {**resumed.posterior.attrs, "created_at": 0} == {**whole.posterior.attrs, "created_at": 0}
 
 
 def test_a_longer_run_begins_with_the_shorter(tmp_path: Path) -> None:

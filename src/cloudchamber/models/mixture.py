@@ -235,7 +235,7 @@ def _covariance(x: Tensor) -> Tensor:
 
 def _distinct(x: Tensor) -> Tensor:
     """Points without repetitions, of which rejections make many and likelihood too much, in a mixed order."""
-    distinct = torch.unique(x, dim=0)
+    distinct: Tensor = torch.unique(x, dim=0)  # type: ignore[no-untyped-call]
     return distinct[torch.randperm(len(distinct), generator=torch.Generator().manual_seed(0))]
 
 
