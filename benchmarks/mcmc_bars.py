@@ -74,9 +74,9 @@ class Histograms(Clustered):
 class WrongLearner(ClusterLearner):
     """Fits proposals with the wrong density."""
 
-    def fit(self, sample: torch.Tensor, seed: Sequence[int], *, independent: int | None = None) -> Clustered:
+    def fit(self, sample: torch.Tensor, seed: Sequence[int], *, draft: bool = False) -> Clustered:
         """As its parent, but wrong."""
-        return Histograms(super().fit(sample, seed, independent=independent))
+        return Histograms(super().fit(sample, seed, draft=draft))
 
 
 class Measured(NamedTuple):

@@ -13,8 +13,8 @@ __all__ = ["Learner"]
 class Learner(Protocol):
     """Fits proposals; a fit depends on its arguments alone."""
 
-    def fit(self, sample: Tensor, seed: Sequence[int], *, independent: int | None = None) -> Clustered:
-        """A proposal for the distribution of a sample (n, D) in float64, of which so many points are independent."""
+    def fit(self, sample: Tensor, seed: Sequence[int], *, draft: bool = False) -> Clustered:
+        """A proposal for the distribution of a sample (n, D) in float64; a draft where the sample is still poor."""
         ...
 
     def state(self, proposal: Clustered) -> dict[str, Any]:

@@ -91,8 +91,7 @@ class Run:
         """
         self.stage = self._next_stage()
         if self._due():
-            independent = self.plan.walkers if self.stage == 1 else None
-            self.proposal = self.learner.fit(self.pool(), (self.seed, self.stage, self.step), independent=independent)
+            self.proposal = self.learner.fit(self.pool(), (self.seed, self.stage, self.step), draft=self.stage == 1)
             self.trained = (self.stage, self.step)
             self.state = State(self.state.x, self.state.log_prob)
             return False

@@ -31,7 +31,7 @@ _NU = 4
 _SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26)
 _PATIENCE = 2
 _FIT_ROWS = 3000
-_WAY_POINTS, _DIP, _DIP_PER_DIMENSION = 17, 3.0, 0.2
+_WAY_POINTS, _DIP, _DIP_PER_DIMENSION = 17, 3.0, 0.5
 """Two components are apart where the logarithm of the density falls on the way so far below both ends."""
 
 
@@ -56,32 +56,25 @@ class TailedMixture:
 
     @classmethod
     def fit(
-        cls, x: Tensor, *, seed: int, most: int = 26, tail: float = 0.05, inflation: float = 1.5,
-        independent: int | None = None,
-    ) -> "TailedMixture":  # fmt: skip
+        cls, x: Tensor, *, seed: int, most: int = 26, tail: float = 0.05, inflation: float = 1.5
+    ) -> "TailedMixture":
         """The mixture of a sample.
 
         Args:
-            x: shape (n, D); repeated points count for the weights only.
+            x: shape (n, D).
             seed: of the first guesses.
             most: normal components at most.
             tail: weight h of the broad component.
             inflation: of its standard deviations.
-            independent: how many points of the sample are independent of each other; all by default. Where they
-                are few, covariances are shrunk towards their diagonals and inflated.
         """
         x = x.double()
-        whole, x = x, _distinct(x)
-        share = min(1.0, (independent or len(x)) / len(x))
-        centre, spread = whole.mean(0), whole.std(0).clamp(min=1e-12)
+        centre, spread = x.mean(0), x.std(0).clamp(min=1e-12)
         best = _expectation_maximisation(((x - centre) / spread).numpy(), seed=seed, most=most)
         means = torch.cat([torch.from_numpy(best.means_) * spread, torch.zeros(1, x.shape[1])]) + centre
-        counts = torch.from_numpy(best.weights_) * share * len(x)
-        scaled = torch.linalg.cholesky(_shrunk(torch.from_numpy(best.covariances_), counts))
-        whole = torch.linalg.cholesky(_covariance((whole - centre) / spread)) * inflation
+        scaled = torch.linalg.cholesky(torch.from_numpy(best.covariances_))
+        whole = torch.linalg.cholesky(_covariance((x - centre) / spread)) * inflation
         roots = spread[None, :, None] * torch.cat([scaled, whole[None]])
-        occupied = torch.from_numpy(best.predict_proba(((whole - centre) / spread).numpy()).mean(0)).clamp(min=1e-6)
-        weights = torch.cat([occupied / occupied.sum() * (1 - tail), torch.tensor([tail]).double()])
+        weights = torch.cat([torch.from_numpy(best.weights_) * (1 - tail), torch.tensor([tail]).double()])
         return cls(weights, means, roots)
 
     def merged(self) -> "TailedMixture":
@@ -231,21 +224,6 @@ def _covariance(x: Tensor) -> Tensor:
     size = x.shape[1]
     covariance: Tensor = x.T.cov().reshape(size, size) + 1e-9 * torch.eye(size, dtype=x.dtype)
     return covariance
-
-
-def _distinct(x: Tensor) -> Tensor:
-    """Points without repetitions, of which rejections make many and likelihood too much, in a mixed order."""
-    distinct: Tensor = torch.unique(x, dim=0)  # type: ignore[no-untyped-call]
-    return distinct[torch.randperm(len(distinct), generator=torch.Generator().manual_seed(0))]
-
-
-def _shrunk(covariances: Tensor, counts: Tensor) -> Tensor:
-    """Covariances (K, D, D) as far as so many independent points (K,) fix them."""
-    size = covariances.shape[1]
-    few = (size / (size + counts))[:, None, None]
-    diagonal = torch.diag_embed(torch.diagonal(covariances, dim1=1, dim2=2))
-    shrunk: Tensor = ((1 - few) * covariances + few * diagonal) * (1 + few)
-    return shrunk
 
 
 def _expectation_maximisation(x: NDArray[np.float64], *, seed: int, most: int) -> Any:  # noqa: ANN401

@@ -55,23 +55,22 @@ class ClusterLearner:
         self.kind, self.clusters = kind, clusters
         self.steps = _STEPS[kind] if steps is None else steps
 
-    def fit(self, sample: Tensor, seed: Sequence[int], *, independent: int | None = None) -> Clustered:
+    def fit(self, sample: Tensor, seed: Sequence[int], *, draft: bool = False) -> Clustered:
         """A proposal for the distribution of a sample.
 
         Args:
             sample: shape (n, D), float64.
             seed: names all random streams of the fit.
-            independent: how many points of the sample are independent, where these are few; the fit is then a draft
-                of a quarter of the steps.
+            draft: take a quarter of the steps.
         """
         first = int(torch.tensor(list(seed)).sum()) % 2**31
-        mixture = TailedMixture.fit(sample, seed=first, most=self.clusters, independent=independent)
+        mixture = TailedMixture.fit(sample, seed=first, most=self.clusters)
         if PROPOSALS[self.kind] is not None:
             mixture = mixture.merged()
         model = self._model(sample.shape[1], mixture.components - 1, seed)
         if model is not None:
             rows = cluster_rows(sample, mixture, (*seed, 1))
-            steps = -(-self.steps // 4) if independent else self.steps
+            steps = -(-self.steps // 4) if draft else self.steps
             rate = _RATES[self.kind]
             fit_rows(cast(Trainable[Batch], model), rows, steps=steps, seed=(*seed, 2), learning_rate=rate)
         return Clustered(mixture, model)
