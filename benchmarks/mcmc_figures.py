@@ -14,6 +14,7 @@ import torch
 import typer
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 from cloudchamber.evaluate.figures.style import PALETTE, house_style
 from cloudchamber.mcmc import figures
@@ -85,7 +86,10 @@ def bands(toy: Any, fit: Any) -> Figure:  # noqa: ANN401
     ]
     centres = model.points, np.sqrt(data.x[1:] * data.x[:-1])
     values, errors = (model.data, data.value), (model.sigma, data.error)
-    truths = model.density(model.truth[None], x[0])[0], np.interp(x[1], centres[1], data.reference)
+    truths = (
+        model.density(model.truth[None], x[0])[0],
+        np.interp(x[1], centres[1], data.reference, left=np.nan, right=np.nan),
+    )
     labels = "truth", "leading order with Pythia8's PDF"
     for k in range(2):
         low2, low, middle, high, high2 = np.quantile(curves[k], [0.025, 0.16, 0.5, 0.84, 0.975], axis=0)
@@ -121,7 +125,9 @@ def main(out: Annotated[Path, typer.Option(help="Folder of the figures.")]) -> N
             "corner": figures.corner(chains["toy-partons"], truth_of(ToyPartons()), PALETTE),
         }
         for name, figure in made.items():
-            figure.savefig(out / f"mcmc-{name}.png", dpi=90)
+            path = out / f"mcmc-{name}.png"
+            figure.savefig(path, dpi=90)
+            Image.open(path).convert("RGB").quantize(48).save(path, optimize=True)
     for name, data in chains.items():
         print(name, data.posterior.attrs["acceptance"], data.posterior.attrs["evaluations"])
 
