@@ -1,6 +1,7 @@
 """Effective samples per evaluation of the target and per second: assisted Markov chains against other samplers.
 
-    python benchmarks/mcmc.py --out mcmc-benchmark.json
+    python benchmarks/mcmc.py --out mcmc.json
+    python benchmarks/mcmc.py --out mcmc-long.json --only mixture-10d --warmup 1000 --draws 1000
 
 On every target with known truth, in one run, on one thread: the assisted sampler with each proposal, random-walk
 Metropolis with covariance-free steps tuned to an acceptance of 0.3 while warming up, emcee's affine-invariant ensemble,
@@ -9,8 +10,8 @@ its uniform prior over the box, which for unbounded targets is made wide enough 
 Evaluations are all evaluations, those of warm-up and training included.
 
 The effective size is ArviZ's rank-normalised bulk ESS over walkers as chains, the smallest over the first and second
-moments; emcee's walkers count as chains too, and pocoMC's size is Kish's for its weights. `bias` is the largest error of
-a mode weight: a chain that never leaves its mode can have a large ESS for a wrong answer, so both must be read.
+moments; emcee's walkers count as chains too, and pocoMC's size is Kish's for its weights. Beside it stands the largest
+error of a mode weight: a chain that never leaves its mode can have a large ESS for a wrong answer.
 """
 
 import json
@@ -22,6 +23,7 @@ from typing import Annotated, NamedTuple
 
 import emcee
 import numpy as np
+import pocomc
 import torch
 import typer
 from numpy.typing import NDArray
@@ -34,8 +36,8 @@ from cloudchamber.recipes.assisted import AssistedSampler
 from cloudchamber.simulate.posteriors import Known, known_posteriors
 
 Array = NDArray[np.float64]
-WALKERS, WARMUP, ROUND, DRAWS = 64, 300, 50, 200
-BOX = {"rosenbrock": [[-14.0, 16.0], [-10.0, 260.0]], "funnel": [[-12.0, 12.0], [-300.0, 300.0]]}
+WALKERS, ROUND, SETTLE = 64, 50, 20
+BOX = {"Rosenbrock": [[-14.0, 16.0], [-10.0, 260.0]], "Funnel": [[-12.0, 12.0], [-300.0, 300.0]]}
 
 
 class Drawn(NamedTuple):
@@ -65,26 +67,38 @@ def inside(target: Known) -> Callable[[Array], Array]:
     return log_prob if target.bounded else target.log_density
 
 
-def assisted(proposal: str) -> Callable[[Known, int], Drawn]:
+class Budget(NamedTuple):
+    """Steps of each walker: before the first training, and those that count; other samplers take as many in all."""
+
+    warmup: int
+    draws: int
+
+    @property
+    def steps(self) -> int:
+        """In all."""
+        return self.warmup + ROUND + SETTLE + self.draws
+
+
+def assisted(proposal: str) -> Callable[[Known, int, Budget], Drawn]:
     """The assisted sampler."""
 
-    def run(target: Known, seed: int) -> Drawn:
+    def run(target: Known, seed: int, budget: Budget) -> Drawn:
         began = time.process_time()
         bounds = [tuple(pair) for pair in target.box] if target.bounded else None
         sampler = AssistedSampler(target.log_density, len(target.names), bounds=bounds, vectorize=True, seed=seed,
-                                  proposal=proposal, walkers=WALKERS, warmup=WARMUP, rounds=1, round_steps=ROUND,
-                                  settle=20)  # fmt: skip
-        data = sampler.run(DRAWS, starts(target, seed))
+                                  proposal=proposal, walkers=WALKERS, warmup=budget.warmup, rounds=1,
+                                  round_steps=ROUND, settle=SETTLE)  # fmt: skip
+        data = sampler.run(budget.draws, starts(target, seed))
         x = np.stack([data.posterior[name].values for name in data.posterior.data_vars], axis=-1)
         return Drawn(x, sampler.evaluations, time.process_time() - began)
 
     return run
 
 
-def random_walk(target: Known, seed: int) -> Drawn:
+def random_walk(target: Known, seed: int, budget: Budget) -> Drawn:
     """Metropolis with steps tuned in the first half, of which the second half counts."""
     began, log_prob, rng = time.process_time(), inside(target), np.random.default_rng(seed)
-    steps = WARMUP + ROUND + 20 + DRAWS
+    steps = budget.steps
     x, scale = starts(target, seed), np.zeros(WALKERS)
     spread, logs, chain = x.std(0), log_prob(x), []
     for step in range(steps):
@@ -99,22 +113,20 @@ def random_walk(target: Known, seed: int) -> Drawn:
     return Drawn(np.stack(chain, axis=1), WALKERS * (steps + 1), time.process_time() - began)
 
 
-def ensemble(target: Known, seed: int) -> Drawn:
+def ensemble(target: Known, seed: int, budget: Budget) -> Drawn:
     """Emcee with its default move; the second half counts."""
-    began, steps = time.process_time(), WARMUP + ROUND + 20 + DRAWS
+    began, steps = time.process_time(), budget.steps
     sampler = emcee.EnsembleSampler(WALKERS, len(target.names), inside(target), vectorize=True)
-    sampler.random_state = np.random.RandomState(seed).get_state()  # noqa: NPY002
+    sampler.random_state = np.random.RandomState(seed).get_state()
     sampler.run_mcmc(starts(target, seed), steps)
     chain = sampler.get_chain(discard=steps // 2).transpose(1, 0, 2)
     return Drawn(chain, WALKERS * (steps + 1), time.process_time() - began)
 
 
-def preconditioned(target: Known, seed: int) -> Drawn:
-    """pocoMC with its defaults, for as many effective samples as there are assisted draws in a twentieth."""
-    import pocomc
-
+def preconditioned(target: Known, seed: int, budget: Budget) -> Drawn:
+    """PocoMC with its defaults, for as many effective samples as there are assisted draws in a twentieth."""
     began, count = time.process_time(), 0
-    box = np.array(BOX.get(name_of(target), target.box))
+    box = np.array(BOX.get(type(target).__name__, target.box))
 
     def log_prob(x: Array) -> Array:
         nonlocal count
@@ -128,13 +140,7 @@ def preconditioned(target: Known, seed: int) -> Drawn:
     return Drawn(x[None], count, time.process_time() - began, weights / weights.sum())
 
 
-def name_of(target: Known) -> str:
-    """The name of a known target."""
-    return next(name for name, known in known_posteriors().items() if type(known) is type(target)
-                and len(known.names) == len(target.names) and len(known.mode_weights) == len(target.mode_weights))  # fmt: skip
-
-
-SAMPLERS: Mapping[str, Callable[[Known, int], Drawn]] = {
+SAMPLERS: Mapping[str, Callable[[Known, int, Budget], Drawn]] = {
     "random walk": random_walk, "emcee": ensemble, "assisted: diffusion": assisted("diffusion"),
     "assisted: flow": assisted("flow"), "assisted: mixture": assisted("mixture"), "pocoMC": preconditioned,
 }  # fmt: skip
@@ -158,9 +164,11 @@ def bias(target: Known, drawn: Drawn) -> float:
     return float(np.abs(found - target.mode_weights).max())
 
 
-def main(
+def main(  # noqa: PLR0917
     out: Annotated[Path, typer.Option(help="JSON file of the results; what is in it is kept.")],
     seed: Annotated[int, typer.Option(help="Of all samplers.")] = 1,
+    warmup: Annotated[int, typer.Option(help="Steps before the first training.")] = 300,
+    draws: Annotated[int, typer.Option(help="Steps that count.")] = 200,
     only: Annotated[str, typer.Option(help="Only targets whose name contains this.")] = "",
     skip: Annotated[str, typer.Option(help="Leave out samplers whose name contains this.")] = "-",
 ) -> None:
@@ -173,7 +181,7 @@ def main(
             key = f"{name} | {sampler}"
             if key in rows or only not in name or skip in sampler:
                 continue
-            drawn = run(target, seed)
+            drawn = run(target, seed, Budget(warmup, draws))
             rows[key] = {"evaluations": drawn.evaluations, "seconds": drawn.seconds, "ess": effective(target, drawn),
                          "bias": bias(target, drawn)}  # fmt: skip
             out.write_text(json.dumps(rows, indent=1) + "\n")
@@ -189,7 +197,9 @@ def report(rows: Mapping[str, Mapping[str, float]]) -> None:
         ratios = []
         for other in ("emcee", "random walk"):
             base = rows.get(f"{name} | {other}")
-            ratios.append(f"{row['ess'] / row['evaluations'] / (base['ess'] / base['evaluations']):.2f}" if base else "-")
+            ratios.append(
+                f"{row['ess'] / row['evaluations'] / (base['ess'] / base['evaluations']):.2f}" if base else "-"
+            )
         table.add_row(name, sampler, f"{row['evaluations']:,.0f}", f"{row['seconds']:.1f}", f"{row['ess']:,.0f}",
                       f"{1000 * row['ess'] / row['evaluations']:.1f}", *ratios, f"{row['ess'] / row['seconds']:,.0f}",
                       f"{row['bias']:.3f}")  # fmt: skip

@@ -11,6 +11,7 @@ command can be stopped and given again. At the end, or with `--seeds 0`, it prin
   walkers, which are independent once the kernel is frozen;
 - the same with the wrong density in the acceptance ratio (the product of histograms of the public code that
   arXiv:2309.01454 names), which must fail;
+- simulation-based calibration of the toy fit of parton distributions: ranks of the true parameters are uniform;
 - Himmelblau's function within 20,000 evaluations, from dispersed starts and from starts in a single mode.
 """
 
@@ -35,6 +36,7 @@ from cloudchamber.mcmc.proposal import Drawn
 from cloudchamber.mcmc.sampler import Sampler
 from cloudchamber.mcmc.state import Mark
 from cloudchamber.recipes.proposals import ClusterLearner, make_learner
+from cloudchamber.simulate.parton_fits import ToyPartons
 from cloudchamber.simulate.posteriors import Himmelblau, known_posteriors
 from cloudchamber.tensors.rng import RowRng
 
@@ -59,7 +61,7 @@ class Histograms(Clustered):
         x = super().draw(rng).x
         return Drawn(x, self.score(x, rng))
 
-    def score(self, x: torch.Tensor, rng: Any) -> Mark:  # noqa: ANN401, ARG002
+    def score(self, x: torch.Tensor, rng: Any) -> Mark:  # noqa: ANN401
         """The product, at least 1e-6 in each factor."""
         total = np.zeros(len(x))
         for column, (density, edges) in zip(x.numpy().T, self.histograms, strict=True):
@@ -88,6 +90,8 @@ class Measured(NamedTuple):
     evaluations: int
     acceptance: float
     seconds: float
+    ranks: tuple[float, ...] = ()
+    """Of the true parameters among the last draws of the walkers, between 0 and 1; for calibration only."""
 
 
 def starts_in(box: Array, walkers: int, seed: int) -> Array:
@@ -95,7 +99,9 @@ def starts_in(box: Array, walkers: int, seed: int) -> Array:
     return box[:, 0] + (box[:, 1] - box[:, 0]) * np.random.default_rng([seed, 5]).uniform(size=(walkers, len(box)))
 
 
-def measure(name: str, seed: int, learner: ClusterLearner, plan: Plan, draws: int, starts: Array | None) -> Measured:
+def measure(  # noqa: PLR0917
+    name: str, seed: int, learner: ClusterLearner, plan: Plan, draws: int, starts: Array | None
+) -> Measured:
     """One run on one target."""
     target = known_posteriors()[name]
     began = time.perf_counter()
@@ -137,6 +143,23 @@ def small(start_beta: float, mode: int | None) -> Callable[[int], Measured]:
     return run
 
 
+def calibration(seed: int) -> Measured:
+    """The toy fit with parameters drawn from its prior and pseudo-data drawn from them (arXiv:1804.06788)."""
+    rng = np.random.default_rng([seed, 9])
+    truth = ToyPartons.box[:, 0] + np.diff(ToyPartons.box)[:, 0] * rng.uniform(size=4)
+    target = ToyPartons(ToyPartons().pseudo_data(truth, rng))
+    plan, began = Plan(walkers=64, warmup=400, rounds=2, round_steps=40, settle=30), time.perf_counter()
+    bounds = [tuple(pair) for pair in target.box]
+    sampler = Sampler(target.log_density, 4, make_learner("diffusion"), bounds=bounds, vectorize=True, seed=seed,
+                      names=target.names, plan=plan)  # fmt: skip
+    data = sampler.run(20)
+    last = np.stack([data.posterior[name].values[:, -1] for name in target.names], axis=-1)
+    found = diagnostics(data)
+    return Measured([], [], [], found["ess_bulk"], found["r_hat"], found["evaluations"],
+                    found["acceptance"]["draws"]["global"], time.perf_counter() - began,
+                    tuple((last < truth).mean(0).tolist()))  # fmt: skip
+
+
 def tasks() -> Mapping[str, Callable[[int], Measured]]:
     """All measurements by name, the most important first."""
     exactness = {f"exact {name}": exact(name, "diffusion") for name in known_posteriors()}
@@ -147,6 +170,7 @@ def tasks() -> Mapping[str, Callable[[int], Measured]]:
         "small single mode": small(1.0, 0),
         "small single mode annealed": small(0.01, 0),
         "small dispersed annealed": small(0.01, None),
+        "calibration": calibration,
     }
 
 
@@ -173,8 +197,19 @@ def holm(p_values: Array) -> Array:
     return corrected
 
 
+def report_calibration(results: Mapping[tuple[str, int], Mapping[str, Any]]) -> None:
+    """Print whether ranks are uniform."""
+    ranks = np.array([row["ranks"] for (task, _), row in results.items() if task == "calibration"])
+    if len(ranks):
+        p_values = np.array([stats.kstest(column, "uniform").pvalue for column in ranks.T])
+        print(f"calibration: {len(ranks)} fits, ranks of {ToyPartons.names} uniform with p = {p_values.round(3)}; "
+              f"the smallest after Holm {holm(p_values).min():.2g}")  # fmt: skip
+
+
 def report(results: Mapping[tuple[str, int], Mapping[str, Any]]) -> None:
     """Print the tables."""
+    report_calibration(results)
+    results = {key: row for key, row in results.items() if key[0] != "calibration"}
     known = known_posteriors()
     table = Table("task", "seeds", "evaluations", "acceptance", "ESS bulk", "max R-hat", "mode weights: mean |error|",
                   "moments", "rms z", "min p (KS)", "min p, Holm over all")  # fmt: skip
@@ -202,8 +237,9 @@ def report(results: Mapping[tuple[str, int], Mapping[str, Any]]) -> None:
             cells = [str(count), f"{np.sqrt((scores[task] ** 2).mean()):.2f}", f"{p_values[task].min():.2g}",
                      f"{alone:.2g}"]  # fmt: skip
         means = {key: np.mean([row[key] for row in rows]) for key in ("evaluations", "acceptance", "ess_bulk")}
+        worst = max(row["r_hat"] for row in rows)
         table.add_row(task, str(len(rows)), f"{means['evaluations']:,.0f}", f"{means['acceptance']:.2f}",
-                      f"{means['ess_bulk']:,.0f}", f"{max(row['r_hat'] for row in rows):.3f}", f"{off:.4f}", *cells)  # fmt: skip
+                      f"{means['ess_bulk']:,.0f}", f"{worst:.3f}", f"{off:.4f}", *cells)  # fmt: skip
         if task.startswith("small"):
             found = [(np.array(row["occupancy"]) > 0.01).sum() for row in rows]
             print(f"{task}: modes found (holding over 1 % of the draws), seeds: {np.bincount(found).tolist()}")

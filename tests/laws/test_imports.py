@@ -20,7 +20,8 @@ def loaded_after(code: str) -> list[str]:
 @pytest.mark.parametrize(
     "module",
     ["cloudchamber", "cloudchamber.events", "cloudchamber.physics.dis", "cloudchamber.simulate.pythia",
-     "cloudchamber.simulate.decay", "cloudchamber.formats.parquet", "cloudchamber.cli.main"],
+     "cloudchamber.simulate.decay", "cloudchamber.formats.parquet", "cloudchamber.cli.main",
+     "cloudchamber.cli.mcmc", "cloudchamber.simulate.posteriors"],
 )  # fmt: skip
 def test_importing_costs_little(module: str) -> None:
     assert loaded_after(f"import {module}") == []

@@ -22,7 +22,7 @@ def data() -> az.InferenceData:
 
 
 def test_numbers_are_arvizs(data: az.InferenceData) -> None:
-    found, summary = diagnostics(data), az.summary(data, round_to=None)
+    found, summary = diagnostics(data), az.summary(data, round_to="none")
     for name in ("x", "y"):
         row = found["parameters"][name]
         assert row["mean"] == pytest.approx(summary.loc[name, "mean"])

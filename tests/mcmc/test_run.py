@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 SMALL = {"walkers": 8, "warmup": 6, "rounds": 1, "round_steps": 4, "settle": 2, "training_steps": 4}
 
 
-class Stopped(Exception):
+class PowerCutError(Exception):
     """What stands for a power cut."""
 
 
@@ -29,7 +29,7 @@ class Normal:
     def __call__(self, x: Array) -> Array:
         self.left -= len(x)
         if self.left < 0:
-            raise Stopped
+            raise PowerCutError
         found: Array = -(x[:, 0] ** 2 + (x[:, 1] - x[:, 0]) ** 2) / 2
         return found
 
@@ -45,14 +45,14 @@ STARTS = np.random.default_rng(2).normal(size=(8, 2))
 def test_a_run_that_was_stopped_is_the_run_that_was_not(proposal: str, tmp_path: Path) -> None:
     whole = sampler(Normal(), proposal=proposal).run(6, STARTS)
     in_all = int(whole.posterior.attrs["evaluations"])
-    for stop_at in (9, 40, 57, 70, 105, 120, in_all - 1):
+    for stop_at in (9, 57, 105, in_all - 1):
         file = tmp_path / f"{stop_at}.pt"
-        with pytest.raises(InputError, match="Stopped"):
+        with pytest.raises(InputError, match="PowerCutError"):
             sampler(Normal(stop_at), proposal=proposal).run(6, STARTS, checkpoint=file, every=0)
         resumed = sampler(Normal(), proposal=proposal).run(6, checkpoint=file, resume=True)
         for group in ("posterior", "warmup_posterior", "sample_stats"):
             assert resumed[group].equals(whole[group])
-        assert resumed.posterior.attrs == whole.posterior.attrs
+        assert {**resumed.posterior.attrs, "created_at": 0} == {**whole.posterior.attrs, "created_at": 0}
 
 
 def test_a_longer_run_begins_with_the_shorter(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_resuming_needs_the_same_settings(tmp_path: Path) -> None:
     (tmp_path / "c.pt").write_bytes((tmp_path / "c.pt").read_bytes()[:100])
     with pytest.raises(InputError, match="damaged"):
         sampler(Normal()).run(2, checkpoint=tmp_path / "c.pt", resume=True)
-    with pytest.raises(InputError, match="no '.*none.pt' to resume"):
+    with pytest.raises(InputError, match=r"no '.*none\.pt' to resume"):
         sampler(Normal()).run(2, checkpoint=tmp_path / "none.pt", resume=True)
 
 
@@ -101,8 +101,8 @@ def test_himmelblau_in_twenty_thousand_evaluations() -> None:
     """All four modes with their weights, and all moments within their errors."""
     target = Himmelblau()
     bounds = [tuple(pair) for pair in target.box]
-    run = AssistedSampler(target.log_density, 2, bounds=bounds, vectorize=True, seed=5, walkers=64, warmup=100, rounds=1,
-                          round_steps=40, settle=10, training_steps=100)  # fmt: skip
+    run = AssistedSampler(target.log_density, 2, bounds=bounds, vectorize=True, seed=5, walkers=64, warmup=100,
+                          rounds=1, round_steps=40, settle=10, training_steps=100)  # fmt: skip
     data = run.run(160)
     assert run.evaluations < 20_000
     x = np.stack([data.posterior[name].values for name in ("x0", "x1")], axis=-1)

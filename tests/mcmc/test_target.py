@@ -37,7 +37,9 @@ def test_one_point_and_many_agree_and_are_counted() -> None:
 
 
 @pytest.mark.parametrize("vectorize", [False, True])
-@pytest.mark.parametrize(("what", "words"), [("nan", "gives nan"), ("inf", "gives inf"), ("raise", "ZeroDivisionError")])
+@pytest.mark.parametrize(
+    ("what", "words"), [("nan", "gives nan"), ("inf", "gives inf"), ("raise", "ZeroDivisionError")]
+)
 def test_errors_name_the_point(vectorize: bool, what: str, words: str) -> None:
     def one(x: Array) -> float:
         if x[0] > 0 and what == "raise":

@@ -6,7 +6,7 @@ from scipy.integrate import quad
 
 from cloudchamber.physics.parton_shape import ProtonShape, valence
 
-SHAPE = ProtonShape(*(np.array([v]) for v in (0.6, 2.7, 0.15, 0.2)))
+SHAPE = ProtonShape(*(np.array([v]) for v in (0.6, 2.7, 0.15, 0.2, 9.0)))
 
 
 def of(quark: int, x: float) -> float:

@@ -1,15 +1,16 @@
 """Densities of the probability flow against those of mixtures."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import known
 import pytest
 import torch
 
-from cloudchamber.process.denoise import Denoiser
-from cloudchamber.process.exact import ExactDenoiser
 from cloudchamber.nets.mlp import TangentNet
 from cloudchamber.process.base import Tailed
+from cloudchamber.process.denoise import Denoiser
+from cloudchamber.process.exact import ExactDenoiser
 from cloudchamber.process.likelihood import ExactTrace, ForwardTrace, Hutchinson, log_prob, sample_with_log_prob
 from cloudchamber.process.schedule import CosineLogSNR, Rectified
 from cloudchamber.process.step import Field
@@ -88,15 +89,15 @@ def test_forward_and_backward_mode_give_the_same_trace() -> None:
 def test_samples_know_the_density_of_the_map_that_made_them() -> None:
     """Against the determinant of the whole solver, by automatic differentiation, and against the way back."""
     like = torch.zeros(12, 2).double()
-    field = random_field(12, 0.3)
-    drawn = sample_with_log_prob(field, RowRng((1,), 12), like, ForwardTrace(), steps=12)
-    back = log_prob(field, drawn.x, ForwardTrace(), steps=12)
-    torch.testing.assert_close(drawn.log_prob, back, rtol=0, atol=1e-4)
+    field = random_field(12, 0.2)
+    drawn = sample_with_log_prob(field, RowRng((1,), 12), like, ForwardTrace(), steps=24)
+    back = log_prob(field, drawn.x, ForwardTrace(), steps=24)
+    torch.testing.assert_close(drawn.log_prob, back, rtol=0, atol=2e-4)
     start = field.noise(RowRng((1,), 12), like)
 
     def whole_map(noise: torch.Tensor) -> torch.Tensor:
         x, times = noise, torch.linspace(1, 0, 49, dtype=torch.float64)
-        for t, s in zip(times[:-1], times[1:], strict=True):
+        for t, s in pairwise(times):
             h, v = s - t, field.velocity
             k1 = v(x, t)
             k2 = v(x + h / 2 * k1, t + h / 2)

@@ -30,7 +30,7 @@ def test_the_shipped_data_agree_with_what_made_them() -> None:
 
 def test_bins_are_averages_of_the_curve() -> None:
     fit = ReducedCrossSection()
-    theta = np.array([[0.5, 2.5, 0.15, 0.24]])
+    theta = np.array([[0.75, 4.5, 0.3, 0.1, 18.0]])
     x = np.linspace(*fit.measurement.x[3:5], 2001)
     x = (x[1:] + x[:-1]) / 2
     assert fit.predict(theta)[0, 3] == pytest.approx(fit.curve(theta, x).mean(), rel=1e-5)
@@ -40,5 +40,5 @@ def test_some_shape_describes_the_data() -> None:
     from scipy.optimize import minimize
 
     fit = ReducedCrossSection()
-    best = minimize(lambda theta: -fit.log_density(theta[None])[0], [0.5, 2.3, 0.15, 0.24], method="Nelder-Mead")
-    assert 2 * best.fun < stats.chi2(len(fit.measurement.value) - 4).isf(1e-3)
+    best = minimize(lambda theta: -fit.log_density(theta[None])[0], [0.75, 4.5, 0.35, 0.1, 18.0], method="Nelder-Mead")
+    assert 2 * best.fun < stats.chi2(len(fit.measurement.value) - 5).isf(1e-2)

@@ -61,5 +61,5 @@ def test_the_funnel_is_normal_in_its_own_coordinates() -> None:
     target = Funnel(4)
     x = target.sample(3, np.random.default_rng(1))
     t = x[:, 1:] * np.exp(-x[:, :1] / 2)
-    expected = -x[:, 0] ** 2 / 18 - (t**2).sum(1) / 2 - 3 * x[:, 0] / 2
+    expected = -(x[:, 0] ** 2) / 18 - (t**2).sum(1) / 2 - 3 * x[:, 0] / 2
     assert target.log_density(x) == pytest.approx(expected)

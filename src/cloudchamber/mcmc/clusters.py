@@ -5,11 +5,11 @@ point is drawn by component, k ~ w_k, z ~ q(z | k), x = m_k + L_k z, with the de
 
     q(x, k) = w_k q(z | k) / |det L_k|,    z = L_k^-1 (x - m_k),
 
-where the model learns q(z | k), the deviation of a mode from normal, and may have tails of its own; a broad component of
-the mixture is left as it is. The labels of given points are drawn by the responsibilities r(k | x) of the mixture.
+where the model learns q(z | k), the deviation of a mode from normal, and may have tails of its own; a broad component
+of the mixture is left as it is. The labels of given points are drawn by the responsibilities r(k | x) of the mixture.
 """
 
-from typing import NamedTuple, Protocol, cast, runtime_checkable
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from cloudchamber.mcmc.proposal import Drawn, Model, scored_draws
 from cloudchamber.mcmc.state import Mark
-from cloudchamber.models.autoregressive_flow import AutoregressiveFlow
+from cloudchamber.models.autoregressive_flow import AutoregressiveFlow, Warped
 from cloudchamber.models.mixture import TailedMixture
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import Rng, RowRng
@@ -32,11 +32,6 @@ class Straight(NamedTuple):
     log_weight: Tensor
 
 
-@runtime_checkable
-class _Warping(Protocol):
-    flow: AutoregressiveFlow
-
-
 class Clustered:
     """The proposal.
 
@@ -47,6 +42,7 @@ class Clustered:
 
     def __init__(self, mixture: TailedMixture, model: nn.Module | None = None) -> None:
         self.mixture, self.model = mixture, model
+        self._warp: AutoregressiveFlow | None = model.flow if isinstance(model, Warped) else None
 
     def draw(self, rng: Rng) -> Drawn:
         """One point for each row of the random numbers.
@@ -98,9 +94,9 @@ class Clustered:
             label: shape (B,).
         """
         z, log_det = self.mixture.scores(x, label), -self.mixture.log_scale(label)
-        if isinstance(self.model, _Warping):
+        if self._warp is not None:
             with torch.no_grad():
-                warped, gained = self.model.flow.straighten(one_hot_rows(z, label, self.mixture))
+                warped, gained = self._warp.straighten(one_hot_rows(z, label, self.mixture))
             z, log_det = warped.double(), log_det + gained.double()
         return Straight(z, self._log_share(x, label) - log_det)
 
@@ -111,9 +107,9 @@ class Clustered:
             z: shape (B, D).
             label: shape (B,).
         """
-        if isinstance(self.model, _Warping):
+        if self._warp is not None:
             with torch.no_grad():
-                z = self.model.flow.bend(z.float(), one_hot_rows(z, label, self.mixture))[0].double()
+                z = self._warp.bend(z.float(), one_hot_rows(z, label, self.mixture))[0].double()
         return self.mixture.place(z, label)
 
     def _log_learned(self, z: Tensor, label: Tensor) -> Tensor:

@@ -180,7 +180,7 @@ def _ticks(cell: Axes, *, last: bool, first: bool) -> None:
 
 
 def _marginal(cell: Axes, draws: Array, truth: Truth, k: int, palette: Sequence[str]) -> None:
-    edges = np.linspace(*cell.get_xlim(), 2 * _BINS)
+    edges = list(np.linspace(*cell.get_xlim(), 2 * _BINS))
     cell.hist(draws[:, k], edges, density=True, histtype="step", color=palette[0], lw=1.2)
     if truth.points is not None:
         cell.hist(truth.points[:, k], edges, weights=truth.weights, density=True, histtype="step", color=palette[1])
@@ -200,8 +200,8 @@ def _pair(cell: Axes, draws: Array, truth: Truth, pair: tuple[int, int], palette
 
 def _contours(cell: Axes, points: Array, weights: Array | None, colour: str) -> None:
     """Lines that enclose the highest density with given probabilities."""
-    box = [cell.get_xlim(), cell.get_ylim()]
-    density, x, y = np.histogram2d(*points.T, bins=3 * _BINS, range=box, weights=weights)
+    box = np.array([cell.get_xlim(), cell.get_ylim()])
+    density, x, y = np.histogram2d(points[:, 0], points[:, 1], bins=3 * _BINS, range=box, weights=weights)
     ordered = np.sort(density.ravel())[::-1]
     summed = np.cumsum(ordered) / ordered.sum()
     levels = sorted({float(ordered[np.searchsorted(summed, level)]) for level in _LEVELS})

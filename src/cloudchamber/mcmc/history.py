@@ -62,5 +62,5 @@ class History:
         Args:
             state: what `state_dict` gave.
         """
-        columns = [list(state[name]) if name in state else [] for name in ("x", "log_prob", "accepted")]
-        return cls(*columns, kernels=list(state["kernels"]))
+        x, log_prob, accepted = (list(state.get(name, [])) for name in ("x", "log_prob", "accepted"))
+        return cls(x, log_prob, accepted, list(state["kernels"]))

@@ -33,7 +33,8 @@ class Plan:
         round_steps: steps of a round.
         settle: steps of the frozen kernel that are thrown away.
         global_share: of the steps after the warm-up, how many propose globally.
-        start_beta: the warm-up starts with the density to this power and reaches the density halfway; 1 does not anneal.
+        start_beta: the warm-up starts with the density to this power and reaches the density itself halfway; 1 does
+            not anneal.
         pool: points that a training uses at most.
         adapt_forever: train on while drawing, every `round_steps` steps, which is not exact; to see what it does.
 

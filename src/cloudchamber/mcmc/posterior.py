@@ -76,7 +76,7 @@ def diagnostics(data: "az.InferenceData") -> Diagnostics:
     chain = data["posterior"]
     bulk, tail, r_hat = az.ess(chain, method="bulk"), az.ess(chain, method="tail"), az.rhat(chain, method="rank")
     error = az.mcse(chain, method="mean")
-    parameters = {
+    parameters: dict[str, dict[str, Any]] = {
         str(name): {
             "mean": float(chain[name].mean()), "sd": float(chain[name].std()),
             "quantiles": {str(q): float(chain[name].quantile(q)) for q in (0.025, 0.16, 0.5, 0.84, 0.975)},
@@ -100,8 +100,8 @@ def diagnostics(data: "az.InferenceData") -> Diagnostics:
 
 
 def _joined(histories: Sequence[History]) -> History:
-    lists = ([item for h in histories for item in getattr(h, name)] for name in ("x", "log_prob", "accepted"))
-    return History(*lists, kernels=[name for h in histories for name in h.kernels])
+    lists = [[item for h in histories for item in getattr(h, name)] for name in vars(History())]
+    return History(*lists)
 
 
 def _columns(run: Run, history: History, names: Sequence[str]) -> dict[str, Any]:

@@ -6,8 +6,9 @@ with the shorter one.
 
 While warming up, random walks (each walker adapts its step length towards an acceptance of 0.3) alternate with
 differential evolution, on the density to the power beta if annealed; halfway and later, walkers whose density is
-hopelessly far below the highest are put where another walker is, once and for all, as no such draw counts. Afterwards a global proposal, trained on what the
-chain has drawn so far, is mixed with local steps in the shape of its components.
+hopelessly far below the highest are put where another is, which is allowed because no draw of the warm-up counts.
+Afterwards a global proposal, trained on what the chain has drawn so far, is mixed with local steps in the coordinates
+that the proposal has learnt.
 """
 
 from collections.abc import Mapping

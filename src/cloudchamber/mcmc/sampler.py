@@ -85,6 +85,8 @@ class Sampler:
         if n_steps < 1:
             raise InputError(f"{n_steps} steps are impossible: at least one is needed.")
         run = self._started(n_steps, initial, store if resume else None)
+        if store is not None:
+            store.save(self._state(run), now=True)
         while not run.finished:
             stepped = run.advance()
             progress(run.stages[run.stage].name, run.steps_done)

@@ -8,8 +8,8 @@ the pair (x, k) has the density pi(x) r(k | x), and the step at fixed k is accep
 
     pi(x') r(k | x') |dx'/dz'| / (pi(x) r(k | x) |dx/dz|) .
 
-`Evolution` (ter Braak, Statistics and Computing 16 (2006) 239): x' = x + g (y - z) + e, where y and z are two walkers of
-the other half of the ensemble. It knows scales and correlations without being told. The halves move in turn, so that
+`Evolution` (ter Braak, Statistics and Computing 16 (2006) 239): x' = x + g (y - z) + e, where y and z are two walkers
+of the other half of the ensemble. It knows scales and correlations without being told. The halves move in turn, so that
 what is proposed never depends on the walker that moves.
 """
 

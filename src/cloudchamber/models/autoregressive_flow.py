@@ -4,9 +4,9 @@ r"""Normalising flows of vectors, by zuko: z = f(x | c) with one feature after t
     splines     z_i = monotone rational-quadratic   arXiv:1906.04032
 
 where the numbers a, b and the splines are functions of the features before i and of the context c. The log-density is
-that of z, unit normal or with tails, plus ln |det df/dx|, exact up to rounding. A density takes one pass through the networks, a draw
-one for each feature. One affine layer already straightens ridges and funnels: anything whose mean and width in one
-feature are functions of the features before it.
+that of z, unit normal or with tails, plus ln |det df/dx|, exact up to rounding. A density takes one pass through the
+networks, a draw one for each feature. One affine layer already straightens ridges and funnels: anything whose mean and
+width in one feature are functions of the features before it.
 """
 
 from collections.abc import Mapping

@@ -11,8 +11,11 @@ serve as coordinates: z = A_k (x - m_k) has zero mean and unit covariance in com
 import math
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as EMMixture
@@ -223,7 +226,7 @@ def _covariance(x: Tensor) -> Tensor:
     return covariance
 
 
-def _expectation_maximisation(x, *, seed: int, most: int) -> EMMixture:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _expectation_maximisation(x: NDArray[np.float64], *, seed: int, most: int) -> Any:  # noqa: ANN401
     """The fit with the lowest criterion; the search ends when it has not fallen for some sizes."""
     x = x[:: -(-len(x) // _FIT_ROWS)]
     best, lowest, waited = None, math.inf, 0

@@ -1,7 +1,7 @@
 """Conditional multilayer perceptrons for vectors."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -129,7 +129,7 @@ class TangentNet(nn.Module):
             moved = slope * (tangents @ self.values.weight.T)
             for layer in self.hidden:
                 value, slope = _silu(layer(h))
-                moved = moved + slope * (moved @ layer.weight.T)
+                moved = moved + slope * functional.linear(moved, cast(nn.Linear, layer).weight)
                 h = h + value
             return Pushed(self.outputs(h), moved @ self.outputs.weight.T)
 

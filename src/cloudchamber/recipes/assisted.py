@@ -96,7 +96,7 @@ class AssistedSampler:
     def __init__(
         self, log_prob: LogProb, ndim: int, *, bounds: Bounds | None = None, vectorize: bool = False,
         names: Sequence[str] | None = None, proposal: str = "diffusion", seed: int = 0,
-        training_steps: int | None = None, **plan: Any,
+        training_steps: int | None = None, **plan: Any,  # noqa: ANN401
     ) -> None:  # fmt: skip
         self.plan, self.ndim = _plan(plan), ndim
         learner = make_learner(proposal, steps=training_steps)

@@ -26,7 +26,7 @@ CHECKPOINT = "checkpoint.pt"
 
 def run_chains(
     target: str, out: Path, *, steps: int, seed: int, proposal: str, box: str | None = None, resume: bool = False,
-    progress: Callable[[str, int], None] = lambda stage, steps: None, **plan: Any,
+    progress: Callable[[str, int], None] = lambda stage, steps: None, **plan: Any,  # noqa: ANN401
 ) -> Diagnostics:  # fmt: skip
     """Sample a target and write the chain, a summary and plots.
 

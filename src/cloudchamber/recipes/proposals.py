@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from cloudchamber.errors import InputError
 from cloudchamber.mcmc.clusters import Clustered, cluster_rows
+from cloudchamber.models.autoregressive_flow import AutoregressiveFlow, Warped
 from cloudchamber.models.base import Trainable
 from cloudchamber.models.diffusion import Diffusion, SolvedDiffusion
 from cloudchamber.models.mixture import TailedMixture
-from cloudchamber.models.autoregressive_flow import AutoregressiveFlow, Warped
 from cloudchamber.nets.mlp import TangentNet
 from cloudchamber.process.base import Tailed
 from cloudchamber.process.denoise import Denoiser
@@ -70,8 +70,9 @@ class ClusterLearner:
         model = self._model(sample.shape[1], mixture.components - 1, seed)
         if model is not None:
             rows = cluster_rows(sample, mixture, (*seed, 1))
-            fit_rows(cast(Trainable[Batch], model), rows, steps=-(-self.steps // 4) if draft else self.steps, seed=(*seed, 2),
-                     learning_rate=_RATES[self.kind])  # fmt: skip
+            steps = -(-self.steps // 4) if draft else self.steps
+            rate = _RATES[self.kind]
+            fit_rows(cast(Trainable[Batch], model), rows, steps=steps, seed=(*seed, 2), learning_rate=rate)
         return Clustered(mixture, model)
 
     def state(self, proposal: Clustered) -> dict[str, Any]:

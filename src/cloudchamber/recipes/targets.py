@@ -4,6 +4,7 @@ import importlib
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,13 @@ __all__ = ["TARGETS", "Named", "find_target", "truth_of"]
 Array = NDArray[np.float64]
 _TRUTH_POINTS = 200_000
 
+
+def _known(name: str) -> Posterior:
+    return known_posteriors()[name]
+
+
 TARGETS: Mapping[str, Callable[[], Posterior]] = {
-    **{name: lambda name=name: known_posteriors()[name] for name in known_posteriors()},
+    **{name: partial(_known, name) for name in known_posteriors()},
     "toy-partons": ToyPartons,
     "reduced-cross-section": ReducedCrossSection,
 }

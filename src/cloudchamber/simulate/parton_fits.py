@@ -4,7 +4,7 @@ r"""Fits of parton distributions as densities of their parameters: ln p = -chi^2
 
     x q(x) = N x^a (1 - x)^b (1 + c x)
 
-with four parameters and independent errors. `ReducedCrossSection` fits the four numbers of
+with four parameters and independent errors. `ReducedCrossSection` fits the five numbers of
 `physics.parton_shape.ProtonShape` to reduced cross-sections in bins of x within one narrow range of Q2, where parton
 distributions hardly depend on Q2; leading order is averaged over each bin.
 """
@@ -64,7 +64,9 @@ class ToyPartons:
             theta: shape (4,).
             rng: random stream.
         """
-        return self.density(theta[None], self.points)[0] + self.sigma * rng.standard_normal(len(self.points))
+        noise = self.sigma * rng.standard_normal(len(self.points))
+        data: Array = self.density(theta[None], self.points)[0] + noise
+        return data
 
     def log_density(self, theta: Array) -> Array:
         """Minus half of chi^2, shape (n,).
@@ -109,11 +111,12 @@ class ReducedCrossSection:
 
     Args:
         measurement: the data; what is shipped by default.
+        points: of the quadrature in each bin.
     """
 
-    names = ("a", "b", "S", "l")
+    names = ("a", "b", "S", "l", "p")
     bounded = True
-    box = np.array([[0.2, 1.5], [1.0, 7.0], [0.01, 0.8], [-0.1, 0.6]])
+    box = np.array([[0.2, 1.5], [1.0, 7.0], [0.01, 0.8], [-0.2, 0.6], [3.0, 40.0]])
 
     def __init__(self, measurement: Measurement | None = None, points: int = 5) -> None:
         self.measurement = measurement or Measurement.shipped()
@@ -128,7 +131,7 @@ class ReducedCrossSection:
         """The reduced cross-section in each bin, shape (n, k).
 
         Args:
-            theta: parameters, shape (n, 4).
+            theta: parameters, shape (n, 5).
         """
         at_points = self.curve(theta, self._x)
         bins: Array = (at_points.reshape(len(theta), *self._weight.shape) * self._weight).sum(-1)
@@ -138,7 +141,7 @@ class ReducedCrossSection:
         """The reduced cross-section at points, shape (n, k).
 
         Args:
-            theta: parameters, shape (n, 4).
+            theta: parameters, shape (n, 5).
             x: shape (k,).
         """
         shape = ProtonShape(*theta.T[:, :, None])
@@ -150,7 +153,7 @@ class ReducedCrossSection:
         """Minus half of chi^2, shape (n,).
 
         Args:
-            theta: shape (n, 4).
+            theta: shape (n, 5).
         """
         pulls = (self.predict(theta) - self.measurement.value) / self.measurement.error
         chi2: Array = (pulls**2).sum(1)

@@ -137,7 +137,8 @@ class _Plane:
     def mode_weights(self) -> Array:
         """Probability of the points nearest to each centre, shape (M,)."""
         labels = self.mode_of(self.grid.points)
-        return np.bincount(labels, weights=self.grid.probability, minlength=len(self.centres))
+        weights = np.bincount(labels, weights=self.grid.probability, minlength=len(self.centres))
+        return weights.astype(np.float64)
 
     def mode_of(self, x: Array) -> NDArray[np.int64]:
         """The nearest centre, shape (n,).
@@ -146,7 +147,8 @@ class _Plane:
             x: shape (n, 2).
         """
         square = (x**2).sum(1)[:, None] - 2 * x @ self.centres.T + (self.centres**2).sum(1)
-        return square.argmin(1)
+        nearest: NDArray[np.int64] = square.argmin(1)
+        return nearest
 
     def statistics(self, x: Array) -> Array:
         """First and second moments, shape (n, 5).
@@ -303,7 +305,9 @@ class NormalModes:
             rng: random stream.
         """
         kind = rng.choice(len(self.mode_weights), size=n, p=self.mode_weights)
-        return self.means[kind] + np.einsum("nij,nj->ni", self._roots[kind], rng.standard_normal((n, len(self.names))))
+        normal = rng.standard_normal((n, len(self.names)))
+        drawn: Array = self.means[kind] + np.einsum("nij,nj->ni", self._roots[kind], normal)
+        return drawn
 
     def mode_of(self, x: Array) -> NDArray[np.int64]:
         """The most likely component, shape (n,).
@@ -311,7 +315,8 @@ class NormalModes:
         Args:
             x: shape (n, D).
         """
-        return self._parts(x).argmax(1)
+        likeliest: NDArray[np.int64] = self._parts(x).argmax(1)
+        return likeliest
 
     @cached_property
     def expected(self) -> Array:
@@ -350,7 +355,8 @@ class Funnel(_OneMode):
         v, rest = x[:, 0], x[:, 1:]
         with np.errstate(over="ignore"):
             square = (rest**2).sum(1) * np.exp(-v)
-        return -(v**2) / 18 - (rest.shape[1] * v + square) / 2
+        logs: Array = -(v**2) / 18 - (rest.shape[1] * v + square) / 2
+        return logs
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Independent draws, shape (n, D).

@@ -1,4 +1,4 @@
-"""A small model fitted to rows in memory, without a folder: AdamW, a rate that falls with a cosine, averaged weights."""
+"""A small model fitted to rows in memory, without a folder: AdamW, a rate that falls as a cosine, averaged weights."""
 
 from collections.abc import Sequence
 
@@ -42,10 +42,10 @@ def fit_rows(
         for group in optimizer.param_groups:
             group["lr"] = config.rate(step, 0.0)
         optimizer.zero_grad()
-        torch.stack(list(model.losses(chosen, rng).values())).sum(0).mean().backward()
+        torch.stack(list(model.losses(chosen, rng).values())).sum(0).mean().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(parameters.values(), _LARGEST_GRADIENT)
         optimizer.step()
         ema.update()
-    model.eval()
+    model.train(False)
     for name, average in ema.averages.items():
         parameters[name].data.copy_(average)
