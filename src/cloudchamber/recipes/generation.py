@@ -251,8 +251,9 @@ def generate_file(
     """
     _require(events > 0, f"--events {events} is impossible: give a positive number.")
     tally, run = Tally(), generator.run_info(setting)
+    blocks = stream(generator, range(events), setting, workers=workers, batch_size=batch_size)
     with exit_on_sigterm(), files.open_writer(out, run) as writer:
-        for block in stream(generator, range(events), setting, workers=workers, batch_size=batch_size):
+        for block in blocks:
             writer.run = block.events.run
             writer.write(block.events)
             tally += block.tally
@@ -272,7 +273,7 @@ def stream(
         workers: processes to use.
         batch_size: events in flight in each process, rounded up to blocks of 256.
 
-    Yields:
+    Returns:
         Blocks; the first and the last hold only what was asked for of them.
 
     Raises:
@@ -280,12 +281,18 @@ def stream(
     """
     for name, value in (("--workers", workers), ("--batch-size", batch_size)):
         _require(value > 0, f"{name} {value} is impossible: give a positive number.")
+    return _streamed(generator, numbers, setting, workers, max(1, -(-batch_size // BLOCK)))
+
+
+def _streamed(
+    generator: Generator, numbers: range, setting: GenerationSetting, workers: int, in_flight: int
+) -> Iterator[Block]:
     electrons = None if setting.completion is None else setting.completion.electrons
     tasks = [
         _Task(number, None if electrons is None else electrons.select(range(number * BLOCK, (number + 1) * BLOCK)))
         for number in range(numbers.start // BLOCK, -(-numbers.stop // BLOCK))
     ]
-    made = _blocks(generator, setting, tasks, workers, max(1, -(-batch_size // BLOCK)))
+    made = _blocks(generator, setting, tasks, workers, in_flight)
     for (number, given), block in zip(tasks, made, strict=True):
         first, events = number * BLOCK, block.events
         if given is not None:
