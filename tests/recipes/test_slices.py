@@ -26,7 +26,7 @@ class Recorded(Generator):
         self.setting = setting
         return self
 
-    def block(self, number: int, seed: int, history: bool = False) -> Block:
+    def block(self, number: int, seed: int, history: bool = False, electrons: None = None) -> Block:
         rows = (np.arange(BLOCK) + 37 * number + seed) % len(EVENTS[0])
         return Block(EVENTS[0][rows].with_run(self.run_info(self.setting)), Tally(events=BLOCK))
 

@@ -77,6 +77,7 @@ def dense(rows: Batch, shape: tuple[int, int, int], empty: float) -> Tensor:
         shape: (H, W, C).
         empty: value of all other pixels.
 
+    >>> import torch
     >>> row = Batch(torch.tensor([[[0.5]]]), torch.ones(1), mask=torch.tensor([[True]]), tokens=torch.tensor([[3]]))
     >>> dense(row, (1, 2, 2), -1.0).tolist()
     [[[[-1.0, -1.0], [-1.0, 0.5]]]]
