@@ -160,11 +160,13 @@ def test_networks_are_taken_over_species_by_species(
                 torch.testing.assert_close(after.model[name].state_dict()[key], value)
 
 
+@pytest.mark.parametrize("changed", [("cloud", "width", 16), ("cloud", "depth", 2), ("species", "width", 16)])
 def test_networks_of_another_size_are_not_taken_over(
-    preset: Preset, saved: Path, tiny_data: Path, tmp_path: Path
+    preset: Preset, saved: Path, tiny_data: Path, tmp_path: Path, changed: tuple[str, str, int]
 ) -> None:
-    wider = preset.model_copy(update={"cloud": preset.cloud.model_copy(update={"width": 16})})
-    with pytest.raises(InputError, match="the stage 'cloud' of the model has another size"):
+    stage, what, size = changed
+    wider = preset.model_copy(update={stage: getattr(preset, stage).model_copy(update={what: size})})
+    with pytest.raises(InputError, match=f"the stage '{stage}' of the model has another size"):
         train_preset(wider, tiny_data, tmp_path / "run", steps=1, device="cpu", init=str(saved), refit=True)
     with pytest.raises(InputError, match="name it with --init"):
         train_preset(preset, tiny_data, tmp_path / "run", steps=1, refit=True)

@@ -11,6 +11,7 @@ from torch import Tensor
 from cloudchamber.errors import InputError
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.recipes.store import TrainedModel
+from cloudchamber.represent.cloud import CloudRepresentation
 
 __all__ = ["adopt"]
 
@@ -32,21 +33,32 @@ def adopt(model: Cascade, species: Tensor, base: TrainedModel) -> None:
         base: the trained model.
 
     Raises:
-        InputError: if the networks have other sizes.
+        InputError: if the networks have other sizes, or the two know no species in common.
     """
-    known = {number: row for row, number in enumerate(base.representation.species.pdg_ids.tolist())}  # type: ignore[attr-defined]
+    table = base.representation
+    if not isinstance(table, CloudRepresentation):
+        raise InputError(f"the model '{base.card.preset.name}' has no species to take over; leave --refit out.")
+    known = {number: row for row, number in enumerate(table.species.pdg_ids.tolist())}
     pairs = [(row, known[number]) for row, number in enumerate(species.tolist()) if number in known]
+    if not pairs:
+        raise InputError("the model knows none of the species of these events; leave --init and --refit out.")
     ours, theirs = (torch.tensor(rows, dtype=torch.long) for rows in zip(*pairs, strict=True))
     for name, stage in model.stages.items():
         own, given = stage.state_dict(), base.model[name].state_dict()
+        indexed = _OF_SPECIES.get(name, ())
+        alike = own.keys() == given.keys() and all(
+            own[key].shape[key in indexed :] == value.shape[key in indexed :]
+            for key, value in given.items()
+            if key not in _OF_SAMPLE
+        )
+        if not alike:
+            raise InputError(
+                f"the stage '{name}' of the model has another size than the preset says; give both the same."
+            )
         for key, value in given.items():
-            if key in _OF_SPECIES.get(name, ()):
+            if key in indexed:
                 own[key][ours] = value[theirs]
                 own[key][len(species) :] = value[len(known) :]
             elif key not in _OF_SAMPLE:
-                if key not in own or own[key].shape != value.shape:
-                    raise InputError(
-                        f"the stage '{name}' of the model has another size than the preset says; give both the same."
-                    )
                 own[key] = value
         stage.load_state_dict(own)
