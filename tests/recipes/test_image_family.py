@@ -109,7 +109,7 @@ def test_what_this_family_cannot_do_is_said(
 
 
 @pytest.mark.parametrize("name", ["ep-dis-10x275-image", "ep-dis-10x275-image-64", "ep-dis-10x275-image-flow",
-                                  "ep-dis-10x275-image-likelihood"])  # fmt: skip
+                                  "ep-dis-10x275-image-hybrid"])  # fmt: skip
 def test_shipped_presets_build(name: str, stable_events: Events) -> None:
     preset = load_preset(name)
     representation = FAMILIES["image"].fit(preset, stable_events)

@@ -136,6 +136,7 @@ class SpikeSlab(nn.Module):
         target: Target,
         marginals: Marginals,
         deviation: float,
+        *,
         rivals: int | None = None,
     ) -> None:
         super().__init__()

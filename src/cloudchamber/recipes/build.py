@@ -149,7 +149,7 @@ def build_image(preset: Preset, representation: ImageRepresentation) -> Cascade:
     )
     if alone:
         column = _ROWS if image.rivals else None
-        net = with_marginals(process, net, _marginals(representation), representation.deviation, column)
+        net = with_marginals(process, net, _marginals(representation), representation.deviation, rivals=column)
     elif image.guess == "linear":
         net = with_guess(process, net, EMPTY, representation.deviation)
     model = Diffusion(make_denoiser(process, net), make_objective(process, _RESOLUTION))

@@ -55,7 +55,7 @@ def with_guess(process: Process, net: nn.Module, mean: float, deviation: float) 
 
 
 def with_marginals(
-    process: Process, net: nn.Module, marginals: Marginals, deviation: float, rivals: int | None = None
+    process: Process, net: nn.Module, marginals: Marginals, deviation: float, *, rivals: int | None = None
 ) -> SpikeSlab:
     """A network that corrects the best guess from single numbers, for `make_denoiser`.
 
@@ -67,7 +67,8 @@ def with_marginals(
         deviation: root mean square distance of the data from the spike.
         rivals: dimension of a batch along which numbers may exclude each other; None for none.
     """
-    return SpikeSlab(net, SCHEDULES[process.schedule](process.steps), _target(process), marginals, deviation, rivals)
+    schedule, target = SCHEDULES[process.schedule](process.steps), _target(process)
+    return SpikeSlab(net, schedule, target, marginals, deviation, rivals=rivals)
 
 
 def _target(process: Process) -> Target:
