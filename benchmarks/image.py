@@ -2,12 +2,11 @@ r"""The results of arXiv:2310.16308 for a model of images, as a page with pictur
 
     cloudchamber simulate dis --beams 10x275 --q2-min 25 --level stable --events 200000 --seed 20261 --out reference
     python benchmarks/image.py --model ep-dis-10x275-image --cloud ep-dis-10x275-stable --reference reference \
-        --calls 16:10000 50:1000 --straight runs/straight --beside runs/beside --work work --out docs
+        --calls 16:10000 50:1000 --work work --out docs
 
 draws figures 3 and 5 to 10 for Pythia8, for Pythia8 in the pixels of the model and for the model, and writes them with
-the numbers to `docs/image.md`. Events that the folder `--work` holds already are not made again. `--straight` is a run
-of the same preset with `rescaling = "straight"`, for what equations 13 to 17 are worth, and `--beside` one of as many
-steps with it.
+the numbers to `docs/image.md`. Events that the folder `--work` holds already are not made again. What equations 13 to
+17 are worth is the page of `benchmarks/image_rescaling.py`.
 """
 
 import argparse
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from image_figures import Sample, Three, draw_all, sample_of
+from image_figures import Three, draw_all, sample_of
 from image_tables import CONTENT, comparison, content, rescaling_table, sparsity, table
 
 from cloudchamber.evaluate.budget import Budget
@@ -27,6 +26,7 @@ from cloudchamber.events import Events
 from cloudchamber.formats import files
 from cloudchamber.generate.pipeline import assemble
 from cloudchamber.physics.acceptance import Acceptance
+from cloudchamber.physics.dis import ELECTRON_MASS
 from cloudchamber.recipes.generation import GenerationSetting, Generator, generate_file, load
 from cloudchamber.represent.image import ImageRepresentation
 from cloudchamber.tensors.rng import EventRng
@@ -70,7 +70,8 @@ def pixelated(representation: ImageRepresentation, events: Events, batch: int = 
         rng = EventRng(7, range(start, start + len(part)))
         phi = 2 * np.pi * rng.uniform().double().numpy() - np.pi
         decoded = representation.decode(representation.pixelate(part), phi, rng)
-        parts.append(assemble(decoded.scattered, decoded.particles, decoded.event, events.run))
+        mass = np.full(len(part), ELECTRON_MASS)
+        parts.append(assemble(decoded.scattered, decoded.particles, decoded.event, events.run, mass))
     return Events.concatenate(parts)
 
 
@@ -127,34 +128,21 @@ def _sections(chosen: argparse.Namespace) -> Iterator[str]:
     draw_all(pictures, Three(one, two, three, size), representation, truth)
     yield from _head(chosen, generator, representation, truth)
     rows = [[*content(name, sample, two), "-"] for name, sample in (("Pythia8", one), ("Pythia8 in pixels", two))]
-    rows += [[*content(f"model, {s.calls} calls", sample_of(m.events, representation.beams), two), _redrawn(m)]
+    rows += [[*content(f"model, {s.calls} calls", sample_of(m.events, representation.beams), two), share_redrawn(m)]
              for s, m in zip(chosen.calls, runs, strict=True)]  # fmt: skip
     yield table(CONTENT, rows)
     yield _PICTURES.format(calls=chosen.calls[0].calls, events=len(best.events))
-    if chosen.straight:
-        yield from _without(chosen, two)
     if chosen.cloud:
         yield from _beside_cloud(chosen, best.events, pixels)
 
 
-def _without(chosen: argparse.Namespace, pixels: Sample) -> Iterator[str]:
-    """What the rescaling is worth."""
-    calls, rows = chosen.calls[0].calls, []
-    for name, run in (("without the rescaling", chosen.straight), ("with it", chosen.beside)):
-        place = chosen.work / f"{name.replace(' ', '-')}.parquet"
-        found = made(run, place, chosen.straight_events, calls, chosen.workers)
-        rows.append([*content(f"model {name}", sample_of(found.events, pixels.beams), pixels), _redrawn(found)])
-    yield _WITHOUT.format(steps=_phase(load(chosen.straight))["steps"], calls=calls)
-    yield table(CONTENT, rows)
-
-
 def _beside_cloud(chosen: argparse.Namespace, images: Events, pixels: Events) -> Iterator[str]:
     """What `evaluate` says of images, of particle clouds and of Pythia8 in pixels."""
-    n = len(images)
+    n = min(len(images), chosen.cloud_events)
     cloud = made(chosen.cloud, chosen.work / "cloud.parquet", n, None, chosen.workers)
     yield _CLOUD.format(n=n, calls=chosen.calls[0].calls, cloud=chosen.cloud)
     reference = files.read(chosen.reference, 12 * n)
-    tried = {"images": images, chosen.cloud: cloud.events[:n], "Pythia8 in pixels": pixels[:n]}
+    tried = {"images": images[:n], chosen.cloud: cloud.events[:n], "Pythia8 in pixels": pixels[:n]}
     yield comparison(
         {name: judged(chosen.work / f"judged-{name.replace(' ', '-')}-{n}.json", events, reference[n:])
          for name, events in tried.items()}
@@ -164,7 +152,7 @@ def _beside_cloud(chosen: argparse.Namespace, images: Events, pixels: Events) ->
 def _head(
     chosen: argparse.Namespace, generator: Generator, representation: ImageRepresentation, truth: Events
 ) -> Iterator[str]:
-    phase, batch = _phase(generator), generator.trained.card.preset.training.batch_size
+    phase, batch = last_phase(generator), generator.trained.card.preset.training.batch_size
     weights = sum(p.numel() for p in generator.trained.model.parameters())
     rows, columns, _ = representation.shape
     yield _INTRODUCTION.format(
@@ -177,23 +165,30 @@ def _head(
     yield _CONTENTS
 
 
-def _phase(generator: Generator) -> Mapping[str, Any]:
-    """How a model was trained last."""
+def last_phase(generator: Generator) -> Mapping[str, Any]:
+    """How a model was trained last.
+
+    Args:
+        generator: of the model.
+    """
     phase: Mapping[str, Any] = generator.trained.card.training["phases"][-1]
     return phase
 
 
-def _redrawn(m: Made) -> str:
+def share_redrawn(m: Made) -> str:
+    """Share of images without an electron.
+
+    Args:
+        m: events of a model.
+    """
     return f"{m.redrawn / (len(m.events) + m.redrawn):.1%}"
 
 
 def _command(chosen: argparse.Namespace) -> str:
     parts = [f"python benchmarks/image.py --model {chosen.model} --reference reference --truth {chosen.truth}"]
     parts.append("--calls " + " ".join(f"{s.calls}:{s.events}" for s in chosen.calls))
-    if chosen.straight:
-        parts.append(f"--straight runs/straight --beside runs/beside --straight-events {chosen.straight_events}")
     if chosen.cloud:
-        parts.append(f"--cloud {chosen.cloud}")
+        parts.append(f"--cloud {chosen.cloud} --cloud-events {chosen.cloud_events}")
     return " \\\n        ".join(parts)
 
 
@@ -222,7 +217,7 @@ _RESCALING = """
 ## Rescaling
 
 The constants of equations 13 to 17 are not published. Fitted so that the values of the three species together fill the
-window as evenly as they can, they are
+window as evenly as they can, they are as follows; [what they are worth](image-rescaling.md) has a page of its own.
 """
 _CONTENTS = """
 ## What is in an event
@@ -266,15 +261,6 @@ The figures show {events:,} events of the model, with {calls} calls.
 
 *Figure 10: the reduced cross-section against Q2 in bins of x.*
 """
-_WITHOUT = """
-## Without the rescaling
-
-The same preset with `rescaling = "straight"`, after {steps:,} steps, beside the model after as many; {calls} calls. The
-paper reports deviations of orders of magnitude near the ends of the spectrum without the rescaling. Here the network
-corrects the best guess from each pixel alone, whose distribution of values is fitted in 12 intervals of the window;
-that guess knows the spectrum coarsely whatever the map, but without the rescaling nearly all hadrons share its first
-interval.
-"""
 _CLOUD = """
 ## Beside the point cloud
 
@@ -290,11 +276,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="ep-dis-10x275-image")
     parser.add_argument("--cloud", default="")
-    parser.add_argument("--straight", default="")
-    parser.add_argument("--beside", default="", help="the model after as many steps as --straight; needed with it")
+    parser.add_argument("--cloud-events", type=int, default=10_000, help="most events beside the point cloud")
     parser.add_argument("--reference", type=Path, required=True)
     parser.add_argument("--truth", type=int, default=100_000, help="events of the reference in figures and spectra")
-    parser.add_argument("--straight-events", type=int, default=2_000)
     parser.add_argument("--calls", type=Sampling.parse, nargs="+", metavar="CALLS:EVENTS",
                         default=[Sampling(16, 10_000), Sampling(50, 1_000)], help="the first is drawn")  # fmt: skip
     parser.add_argument("--workers", type=int, default=2)
