@@ -10,7 +10,7 @@ from cloudchamber.errors import InputError
 from cloudchamber.process.denoise import TARGETS, Denoiser, VarianceDenoiser, scales_at
 from cloudchamber.process.sampler import sample
 from cloudchamber.process.schedule import Discrete, Rectified, Schedule
-from cloudchamber.process.spike_slab import Likelihood, Marginals, SpikeSlab
+from cloudchamber.process.spike_slab import Likelihood, Marginals, SpikeSlab, log_odds_of_others
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import RowRng
 
@@ -116,6 +116,66 @@ def test_drawing_each_number_is_exact_for_any_number_of_calls(calls: int) -> Non
     found = drawn[filled[:, 0], 0]
     assert found.mean().item() == pytest.approx(mean.item(), abs=0.02)
     assert found.std().item() == pytest.approx(deviation.item(), rel=0.03)
+
+
+class Excludes(nn.Module):
+    """All numbers of a column exclude each other by the same amount; remembers what it was shown."""
+
+    def __init__(self, exclusion: float) -> None:
+        super().__init__()
+        self.exclusion, self.seen = exclusion, torch.zeros(0)
+
+    def forward(self, x: Tensor, t: Tensor, given: Batch) -> Tensor:
+        self.seen = x
+        one = torch.ones(*x.shape[:-1], x.shape[-1] // 4)
+        return torch.cat([0 * one, 0 * one, self.exclusion * one], dim=-1)
+
+
+def column(exclusion: float, shares: Tensor) -> SpikeSlab:
+    """Eight numbers with one feature each, filled with small probabilities in the ratio of their shares."""
+    weights = 1e-2 * shares[:, None, None] * torch.tensor([0.5, 0.2, 0.3])
+    marginals = Marginals(SPIKE, CENTRES, WIDTH, weights)
+    return SpikeSlab(Excludes(exclusion), SCHEDULES["ddpm"], TARGETS["eps"], marginals, 0.3, rivals=1)
+
+
+SHARES = torch.tensor([0.4, 0.3, 0.1, 0.1, 0.05, 0.02, 0.02, 0.01])
+
+
+def test_rivals_that_exclude_each_other_have_the_posterior_of_exactly_one() -> None:
+    """P(i) is its share times the likelihood ratio of filled to empty, over the sum of those of all."""
+    net, x_t, t = column(1.0, SHARES), 0.3 * torch.randn(64, 8, 1) - 0.9, torch.linspace(0.1, 0.9, 64)
+    at = scales_at(net.schedule, t, x_t)
+    alone, _, _ = net.marginals.posterior(x_t, at)
+    prior = 1e-2 * SHARES[:, None].double()
+    ratio = alone.double().exp() * (1 - prior) / prior
+    exact = SHARES[:, None] * ratio / (SHARES[:, None] * ratio).sum(1, keepdim=True)
+    found = net.known(x_t, t, Batch(x_t, t)).filled.double()
+    torch.testing.assert_close(found, exact, atol=4e-3, rtol=4e-3)
+    assert net.net.seen.shape == (64, 8, 4)
+
+
+def test_without_exclusion_rivals_are_independent() -> None:
+    net, x_t, t = column(0.0, SHARES), 0.3 * torch.randn(16, 8, 1) - 0.9, torch.full((16,), 0.3)
+    alone, _, _ = net.marginals.posterior(x_t, scales_at(net.schedule, t, x_t))
+    torch.testing.assert_close(net.known(x_t, t, Batch(x_t, t)).logit, alone)
+
+
+def test_rivals_that_exclude_each_other_are_drawn_once() -> None:
+    """Exactly one of eight is filled, as often as its share says."""
+    n = 8_000
+    denoiser = Denoiser(column(1.0, SHARES), SCHEDULES["ddpm"], "eps")
+    drawn = sample(denoiser, Batch(torch.zeros(n, 8, 1), torch.ones(n)), RowRng((6,), n), 40, "mixture")[..., 0]
+    filled = drawn > -0.85
+    assert (filled.sum(1) == 1).double().mean().item() > 0.99
+    assert filled.double().mean(0).tolist() == pytest.approx(SHARES.tolist(), abs=0.02)
+
+
+def test_the_odds_of_others_leave_out_only_a_number_itself() -> None:
+    logit = (6 * torch.randn(5, 8, 3, dtype=torch.float64)).clamp(max=15.0)
+    others = torch.stack([logit[:, [j for j in range(8) if j != i]].logsumexp(1) for i in range(8)], dim=1)
+    torch.testing.assert_close(log_odds_of_others(logit, 1), others.clamp(min=math.log(1e-6)), atol=1e-6, rtol=1e-6)
+    certain = torch.tensor([[200.0, -3.0]])
+    assert log_odds_of_others(certain, 1).tolist() == [[pytest.approx(-3.0, abs=1e-4), 15.0]]
 
 
 def test_only_networks_that_know_distributions_draw() -> None:

@@ -108,8 +108,15 @@ def test_what_this_family_cannot_do_is_said(
         export(str(run), tmp_path / "onnx")
 
 
+@pytest.mark.parametrize("tiny_image", ["ddpm"], indirect=True)
+def test_images_are_sampled_in_float32_on_the_cpu_unless_told_otherwise(run: Path) -> None:
+    generator = load(str(run))
+    assert generator.precision(GenerationSetting()) == "float32"
+    assert generator.precision(GenerationSetting(precision="bfloat16")) == "bfloat16"
+
+
 @pytest.mark.parametrize("name", ["ep-dis-10x275-image", "ep-dis-10x275-image-64", "ep-dis-10x275-image-flow",
-                                  "ep-dis-10x275-image-likelihood"])  # fmt: skip
+                                  "ep-dis-10x275-image-hybrid"])  # fmt: skip
 def test_shipped_presets_build(name: str, stable_events: Events) -> None:
     preset = load_preset(name)
     representation = FAMILIES["image"].fit(preset, stable_events)

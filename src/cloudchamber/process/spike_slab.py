@@ -15,6 +15,15 @@ The other numbers of the row change the odds by a factor and the mean by a shift
 With F = 0 this is the exact denoiser of independent numbers, so that all distributions of single numbers are right
 before the training begins, and what is certain (at low noise: nearly everything) need not be learnt. The network is
 shown (x_t - alpha e) / q, ln o and S(ln o) (g - e), in units near one.
+
+Numbers may have rivals: of a column of pixels exactly one may be filled. Then by Bayes' theorem the odds of one number
+are its own odds over the sum of those of the others, which a network would have to find by adding up exponentials from
+all over the image. So with rivals along a dimension it is also shown ln O = ln sum_{others} o, and says with G how far
+they exclude each other,
+
+    x^ = e + S( ln o + F_2 - G ln O ) ( g - e + d F_1 ).
+
+G = 0 are independent numbers, and G = 1 with F_2 = 0 is exactly one of them, for small prior probabilities.
 """
 
 from typing import NamedTuple
@@ -29,11 +38,14 @@ from cloudchamber.process.schedule import Scales, Schedule
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import Rng
 
-__all__ = ["Known", "Likelihood", "Marginals", "SpikeSlab"]
+__all__ = ["Known", "Likelihood", "Marginals", "SpikeSlab", "log_odds_of_others"]
 
 _LOGIT_UNIT = 10.0
 _LARGEST_LOGIT = 40.0
 _LEAST_DEVIATION = 1e-3
+_LARGEST_RIVAL = 15.0
+"""A logit above it is certain; in double precision the odds of the others are then still found by subtraction."""
+_LEAST_ODDS = 1e-6
 
 
 class Marginals(nn.Module):
@@ -87,7 +99,7 @@ class Known(NamedTuple):
     """What is known of every number, each of the shape of x_t.
 
     Attributes:
-        logit: ln o + F_2.
+        logit: ln o + F_2 - G ln O.
         mean: g + d F_1, if it is filled.
         deviation: d.
         rest: what else the network predicts.
@@ -100,7 +112,7 @@ class Known(NamedTuple):
 
     @property
     def filled(self) -> Tensor:
-        """Probability S(ln o + F_2) of being filled."""
+        """Probability of being filled."""
         return self.logit.sigmoid()
 
 
@@ -108,19 +120,28 @@ class SpikeSlab(nn.Module):
     """A network around the best guess from each number alone; what else it predicts is passed on.
 
     Args:
-        net: from three times the features to F_1, F_2 and what else there is, in the last dimension.
+        net: from three times the features to F_1, F_2 and what else there is, in the last dimension; with rivals from
+            four times the features, and G stands before what else there is.
         schedule: the path.
         target: what is predicted.
         marginals: of the data.
         deviation: root mean square of x - e over all numbers.
+        rivals: dimension of a batch along which numbers may exclude each other; None for none.
     """
 
     def __init__(
-        self, net: nn.Module, schedule: Schedule, target: Target, marginals: Marginals, deviation: float
+        self,
+        net: nn.Module,
+        schedule: Schedule,
+        target: Target,
+        marginals: Marginals,
+        deviation: float,
+        *,
+        rivals: int | None = None,
     ) -> None:
         super().__init__()
         self.net, self.schedule, self.target = net, schedule, target
-        self.marginals, self.deviation = marginals, deviation
+        self.marginals, self.deviation, self.rivals = marginals, deviation, rivals
 
     def forward(self, x: Tensor, t: Tensor, given: Batch) -> Tensor:
         """The predicted target, and what else the network predicts.
@@ -163,17 +184,38 @@ class SpikeSlab(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             logit, mean, deviation = self.marginals.posterior(x, at)
             q = torch.sqrt(at.sigma**2 + (at.alpha * self.deviation) ** 2)
-            shown = torch.cat(
-                [
-                    (x - at.alpha * spike) / q,
-                    logit.clamp(-_LARGEST_LOGIT, _LARGEST_LOGIT) / _LOGIT_UNIT,
-                    logit.sigmoid() * (mean - spike),
-                ],
-                dim=-1,
-            )
-        size = x.shape[-1]
-        shift, odds, rest = self.net(shown, t, given).to(x.dtype).tensor_split([size, 2 * size], dim=-1)
+            shown = [
+                (x - at.alpha * spike) / q,
+                logit.clamp(-_LARGEST_LOGIT, _LARGEST_LOGIT) / _LOGIT_UNIT,
+                logit.sigmoid() * (mean - spike),
+            ]
+            others = None if self.rivals is None else log_odds_of_others(logit, self.rivals)
+        if others is None:
+            shift, odds, rest = self._said(shown, t, given, 2)
+        else:
+            shift, odds, exclusion, rest = self._said([*shown, others / _LOGIT_UNIT], t, given, 3)
+            odds = odds - exclusion * others
         return Known(logit + odds, mean + deviation * shift, deviation, rest)
+
+    def _said(self, shown: list[Tensor], t: Tensor, given: Batch, parts: int) -> tuple[Tensor, ...]:
+        """What the network says: so many parts of the size of x, and what else there is."""
+        size = shown[0].shape[-1]
+        out = self.net(torch.cat(shown, dim=-1), t, given).to(shown[0].dtype)
+        return tuple(out.tensor_split([size * (part + 1) for part in range(parts)], dim=-1))
+
+
+def log_odds_of_others(logit: Tensor, along: int) -> Tensor:
+    """Ln of the sum of the odds of all other numbers along a dimension, of the shape of `logit`.
+
+    Args:
+        logit: ln o.
+        along: the dimension.
+
+    >>> log_odds_of_others(torch.tensor([[0.0, 1.0]]), 1).tolist()
+    [[1.0, 0.0]]
+    """
+    odds = logit.double().clamp(max=_LARGEST_RIVAL).exp()
+    return (odds.sum(along, keepdim=True) - odds).clamp(min=_LEAST_ODDS).log().to(logit)
 
 
 class Likelihood:

@@ -34,6 +34,8 @@ __all__ = ["build_image", "build_model", "build_omnilearn", "conserved_columns"]
 _PROTON = 2212
 _RESOLUTION = 0.02
 """To which values of pixels are known; a finer one only adds the same constant of every empty pixel to L_0."""
+_ROWS = 1
+"""The dimension of the rows in a batch of images; along it lies a column."""
 
 
 def conserved_columns(level: Level) -> tuple[int, ...]:
@@ -135,8 +137,8 @@ def build_image(preset: Preset, representation: ImageRepresentation) -> Cascade:
     rows, columns, channels = representation.shape
     alone = image.guess == "marginal"
     net: nn.Module = UNet(
-        (rows, columns, 3 * channels if alone else channels),
-        net_outputs(process, channels) + (channels if alone else 0),
+        (rows, columns, (3 + image.rivals) * channels if alone else channels),
+        net_outputs(process, channels) + ((1 + image.rivals) * channels if alone else 0),
         widths=image.widths,
         blocks=image.blocks,
         heads=image.heads,
@@ -146,7 +148,8 @@ def build_image(preset: Preset, representation: ImageRepresentation) -> Cascade:
         head=image.head,
     )
     if alone:
-        net = with_marginals(process, net, _marginals(representation), representation.deviation)
+        column = _ROWS if image.rivals else None
+        net = with_marginals(process, net, _marginals(representation), representation.deviation, rivals=column)
     elif image.guess == "linear":
         net = with_guess(process, net, EMPTY, representation.deviation)
     model = Diffusion(make_denoiser(process, net), make_objective(process, _RESOLUTION))

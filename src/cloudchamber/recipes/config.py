@@ -133,6 +133,7 @@ class ImageStage(_Section):
     guess: Literal["none", "linear", "marginal"] = Field(
         default="marginal", description="what the network corrects: nothing, the best linear guess, that of one pixel"
     )
+    rivals: bool = Field(default=False, description="tell the network of the other pixels of a column and species")
     process: Process = _DDPM
 
     @model_validator(mode="after")
@@ -148,6 +149,8 @@ class ImageStage(_Section):
             raise ValueError("images cannot be trained on average velocities")
         if self.process.marginal and self.guess != "marginal":
             raise ValueError("the likelihood of single pixels needs guess = 'marginal'")
+        if self.rivals and self.guess != "marginal":
+            raise ValueError("rivals = true needs guess = 'marginal'")
         return self
 
 

@@ -54,16 +54,21 @@ def with_guess(process: Process, net: nn.Module, mean: float, deviation: float) 
     return LinearGuess(net, SCHEDULES[process.schedule](process.steps), _target(process), mean, deviation)
 
 
-def with_marginals(process: Process, net: nn.Module, marginals: Marginals, deviation: float) -> SpikeSlab:
+def with_marginals(
+    process: Process, net: nn.Module, marginals: Marginals, deviation: float, *, rivals: int | None = None
+) -> SpikeSlab:
     """A network that corrects the best guess from single numbers, for `make_denoiser`.
 
     Args:
         process: names of the parts.
-        net: shown three times the features, with as many outputs as `net_outputs` says and the features once more.
+        net: shown three times the features, with as many outputs as `net_outputs` says and the features once more;
+            with rivals it is shown the features, and gives them, once more than that.
         marginals: of the data.
         deviation: root mean square distance of the data from the spike.
+        rivals: dimension of a batch along which numbers may exclude each other; None for none.
     """
-    return SpikeSlab(net, SCHEDULES[process.schedule](process.steps), _target(process), marginals, deviation)
+    schedule, target = SCHEDULES[process.schedule](process.steps), _target(process)
+    return SpikeSlab(net, schedule, target, marginals, deviation, rivals=rivals)
 
 
 def _target(process: Process) -> Target:
@@ -80,7 +85,7 @@ def make_objective(process: Process, resolution: float | None = None) -> Objecti
     if process.kind == "average":
         return Shortcut()
     if process.marginal:
-        return Likelihood()
+        return Likelihood(TIMES[process.times])
     if process.kind == "variance":
         return Hybrid(LossSecondMoment(process.steps, floor=process.floor), resolution=resolution)
     return Regression(TIMES[process.times], WEIGHTS[process.weight])
