@@ -180,7 +180,7 @@ class Run:
             self._rescue(rng)
         hot = _Tempered(self.target, beta)
         state = State(self.state.x, hot.from_plain(self.state))
-        if self.step % 2:
+        if self.step % 2 and self.step >= self.plan.warmup // 2:
             done = Evolution(hot, _JITTER * self.spread)(rng, state)
         else:
             lengths = _FIRST_STEP * self.log_scale.exp()
