@@ -69,8 +69,8 @@ class AutoregressiveFlow(nn.Module):
             layer(order=forward.flip(0) if number % 2 else forward, univariate=kind, shapes=shapes)
             for number, (kind, shapes) in enumerate(kinds)
         )
-        for transform in self.layers:
-            transform.hyper = _Skipped(zuko, transform, features, context)
+        for number, transform in enumerate(self.layers):
+            transform.hyper = _Skipped(zuko, transform, features, context, bent=number < affine)
 
     def straighten(self, rows: Batch) -> Straightened:
         """Scores of x.
@@ -203,22 +203,28 @@ def _at(rows: Batch, x: Tensor) -> Batch:
 class _Skipped(nn.Module):
     """A masked network beside a masked linear map, both zero before training.
 
-    The linear map goes on beyond the data as the network does not: the width of a funnel is exactly log-linear.
+    The linear map goes on beyond the data as the network does not: the width of a funnel is exactly log-linear. So do
+    squares, which only move the first of the numbers that a feature is mapped by, its place where the map is affine:
+    a ridge is bent, to lowest order, as a parabola.
 
     Args:
         zuko: the package.
         transform: a masked autoregressive one.
         features: size F of x.
         context: size C of the context.
+        bent: whether squares are used.
     """
 
-    def __init__(self, zuko: Any, transform: Any, features: int, context: int) -> None:  # noqa: ANN401
+    def __init__(self, zuko: Any, transform: Any, features: int, context: int, *, bent: bool) -> None:  # noqa: ANN401
         super().__init__()
         earlier = transform.order[:, None] > transform.order
         seen = torch.cat([earlier, torch.ones(features, context, dtype=torch.bool)], dim=1)
         self.network = transform.hyper
         self.linear = zuko.nn.MaskedLinear(seen.repeat_interleave(transform.total, dim=0))
-        for last in (self.network[-1], self.linear):
+        is_place = torch.arange(features * transform.total) % transform.total == 0
+        bends = earlier.repeat_interleave(transform.total, dim=0) & is_place[:, None] & bent
+        self.features, self.squares = features, zuko.nn.MaskedLinear(bends)
+        for last in (self.network[-1], self.linear, self.squares):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
 
@@ -228,7 +234,7 @@ class _Skipped(nn.Module):
         Args:
             x: features and context, shape (B, F + C).
         """
-        out: Tensor = self.network(x) + self.linear(x)
+        out: Tensor = self.network(x) + self.linear(x) + self.squares(x[:, : self.features].square())
         return out
 
 

@@ -32,7 +32,7 @@ Array = NDArray[np.float64]
 _NU = 4
 _SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26)
 _PATIENCE = 2
-_FIT_ROWS = 6000
+_FIT_ROWS = 5000
 _LEAST_PER_DIMENSION = 5
 """Different points that make an island, for each dimension and one more."""
 _WAY_POINTS, _DIP, _DIP_PER_DIMENSION = 17, 3.0, 0.5
@@ -250,7 +250,7 @@ def _expectation_maximisation(x: Array, *, seed: int, most: int) -> Any:  # noqa
     """The fit with the lowest criterion; the search ends when it has not fallen for some sizes."""
     best, lowest, waited = None, math.inf, 0
     for size in (k for k in _SIZES if k <= most and (k == 1 or k * 5 * (x.shape[1] + 1) <= len(x))):
-        fit = EMMixture(size, reg_covar=1e-5, random_state=seed, max_iter=60, tol=1e-3)
+        fit = EMMixture(size, reg_covar=1e-5, random_state=seed, max_iter=40, tol=2e-3, init_params="k-means++")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             fit.fit(x)
