@@ -41,7 +41,7 @@ from cloudchamber.simulate.posteriors import Himmelblau, known_posteriors
 from cloudchamber.tensors.rng import RowRng
 
 Array = NDArray[np.float64]
-DRAWS = 100
+DRAWS = 60
 PLAN = Plan(walkers=128, warmup=200, rounds=2, round_steps=40, settle=40)
 PLANS = {"mixture-10d": Plan(walkers=128, warmup=300, rounds=2, round_steps=40, settle=40)}
 SMALL = Plan(walkers=64, warmup=100, rounds=2, round_steps=30, settle=10)
