@@ -131,7 +131,8 @@ def test_himmelblau_in_twenty_thousand_evaluations() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [({"walkers": 3}, "walkers 3 is impossible"), ({"global_share": 0.0}, "global_share 0"),
-     ({"start_beta": 2.0}, "start_beta 2"), ({"hot_share": 1.0}, "hot_share 1"), ({"wlkers": 9}, "'wlkers' is unknown"), ({"proposal": "gan"}, "'gan'")],
+     ({"start_beta": 2.0}, "start_beta 2"),
+     ({"hot_share": 1.0}, "hot_share 1"), ({"wlkers": 9}, "'wlkers' is unknown"), ({"proposal": "gan"}, "'gan'")],
 )  # fmt: skip
 def test_impossible_settings_are_refused(settings: Any, words: str) -> None:  # noqa: ANN401
     with pytest.raises(InputError, match=words):

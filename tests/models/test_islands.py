@@ -21,7 +21,7 @@ def test_modes_of_very_different_width_are_islands(ndim: int) -> None:
 
 def test_few_points_belong_to_the_nearest_island() -> None:
     walker = np.array([[30.0, 0.0], [29.0, 0.1], [28.0, 0.0]])
-    x = np.concatenate([RNG.standard_normal((200, 2)), [50.0, 0.0] + RNG.standard_normal((200, 2)), walker])
+    x = np.concatenate([RNG.standard_normal((200, 2)), np.array([50.0, 0.0]) + RNG.standard_normal((200, 2)), walker])
     found = islands(x, least=15)
     assert len(np.unique(found)) == 2
     assert (found[-3:] == found[300]).all()

@@ -40,8 +40,8 @@ class Plan:
         global_share: of the steps after the warm-up, how many propose globally.
         start_beta: the warm-up starts with the density to this power and reaches the density itself halfway; 1 does
             not anneal.
-        hot_share: of the walkers that draw from p^b with b = 1 - 1 / sqrt(D + 2) during the rounds, so that the proposal
-            also learns what lies further out than draws of the density itself reach, and other modes are found.
+        hot_share: of the walkers that draw from p^b with b = 1 - 1 / sqrt(D + 2) during the rounds, so that the
+            proposal also learns what lies further out than draws of the density itself reach.
         pool: points that a training uses at most.
         adapt_forever: train on while drawing, every `round_steps` steps, which is not exact; to see what it does.
 
@@ -56,8 +56,8 @@ class Plan:
     settle: int = 10
     global_share: float = 0.75
     start_beta: float = 1.0
-    hot_share: float = 0.2
-    pool: int = 8000
+    hot_share: float = 0.1
+    pool: int = 10000
     adapt_forever: bool = False
 
     def __post_init__(self) -> None:

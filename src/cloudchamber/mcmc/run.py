@@ -95,7 +95,8 @@ class Run:
         """
         self.stage = self._next_stage()
         if self._due():
-            self.proposal = self.learner.fit(self.pool(), (self.seed, self.stage, self.step), draft=self.plan.is_round(self.stage))
+            draft = self.plan.is_round(self.stage)
+            self.proposal = self.learner.fit(self.pool(), (self.seed, self.stage, self.step), draft=draft)
             self.trained = (self.stage, self.step)
             self.state = State(self.state.x, self.state.log_prob)
             return False
@@ -141,8 +142,9 @@ class Run:
         points = [step for history in of_rounds for step in zip(history.x, history.log_prob, strict=True)]
         if self.stage == 1:
             points = points[self.plan.warmup // 2 :]
-        stride = max(1, -(-len(points) * self.plan.walkers // self.plan.pool))
-        x, log_prob = (torch.cat(part) for part in zip(*points[::-1][::stride], strict=True))
+        kept = min(len(points), max(1, self.plan.pool // self.plan.walkers))
+        chosen = [points[number * len(points) // kept] for number in range(kept)]
+        x, log_prob = (torch.cat(part) for part in zip(*chosen, strict=True))
         return x[_hopeful(log_prob, x.shape[1])]
 
     def state_dict(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from cloudchamber.errors import InputError
-from cloudchamber.models.ridges import fit_ridge
+from cloudchamber.models.ridges import Ridge, fit_ridge
 from cloudchamber.process.base import Base, UnitNormal
 from cloudchamber.process.likelihood import Scored
 from cloudchamber.tensors.batch import Batch
@@ -215,8 +215,8 @@ def _at(rows: Batch, x: Tensor) -> Batch:
 class _Skipped(nn.Module):
     """A masked network beside masked linear and quadratic maps, all zero before training.
 
-    These go on beyond the data as the network does not: the width of a funnel is exactly log-linear, and a ridge is bent,
-    to lowest order, as a parabola. Squares only move the first of the numbers that a feature is mapped by, its place.
+    These go on beyond the data as the network does not: the width of a funnel is exactly log-linear, and a ridge is
+    bent, to lowest order, as a parabola. Squares only move the first of the numbers that a feature is mapped by, its place.
 
     Args:
         zuko: the package.
@@ -249,13 +249,16 @@ class _Skipped(nn.Module):
         with torch.no_grad():
             for number, x in enumerate(groups):
                 for i in range(self.features if len(x) >= _FEWEST else 0):
-                    log_scale, shift = fit_ridge(x, i, -math.log(_SLOPE))
-                    place, width = self.total * i, self.total * i + 1
-                    self.curves[number, place, :i] = shift[1 : 1 + i].to(self.curves)
-                    self.curves[number, place, self.features : self.features + i] = shift[1 + i :].to(self.curves)
-                    self.curves[number, width, :i] = log_scale[1:].to(self.curves)
-                    constants = self.linear.bias if rows.context is None else self.linear.weight[:, self.features + number]
-                    constants[place], constants[width] = shift[0], log_scale[0]
+                    self._set(number, i, fit_ridge(x, i, -math.log(_SLOPE)), alone=rows.context is None)
+
+    def _set(self, number: int, i: int, ridge: Ridge, *, alone: bool) -> None:
+        """Take over the numbers of feature i in one entry of the context."""
+        place, width, size = self.total * i, self.total * i + 1, self.features
+        self.curves[number, place, :i] = ridge.shift[1 : 1 + i].to(self.curves)
+        self.curves[number, place, size : size + i] = ridge.shift[1 + i :].to(self.curves)
+        self.curves[number, width, :i] = ridge.log_scale[1:].to(self.curves)
+        constants = self.linear.bias if alone else self.linear.weight[:, size + number]
+        constants[place], constants[width] = ridge.shift[0], ridge.log_scale[0]
 
     def forward(self, x: Tensor) -> Tensor:
         """The sum of all.

@@ -32,7 +32,7 @@ Array = NDArray[np.float64]
 _NU = 4
 _SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26)
 _PATIENCE = 2
-_FIT_ROWS = 5000
+_FIT_ROWS = 6000
 _LEAST_PER_DIMENSION = 5
 """Different points that make an island, for each dimension and one more."""
 _WAY_POINTS, _DIP, _DIP_PER_DIMENSION = 17, 3.0, 0.5
@@ -232,7 +232,8 @@ def _covariance(x: Tensor) -> Tensor:
 
 def _islands_fitted(x: Array, *, seed: int, most: int) -> tuple[Array, Array, Array]:
     """Weights, means and roots of the components of all islands of the points, each fitted in units of its own."""
-    x = x[:: -(-len(x) // _FIT_ROWS)]
+    rows = min(len(x), _FIT_ROWS)
+    x = x[np.arange(rows) * len(x) // rows]
     labels = islands(x, least=_LEAST_PER_DIMENSION * (x.shape[1] + 1))
     parts = []
     for label in range(labels.max() + 1):
