@@ -39,6 +39,8 @@ from cloudchamber.simulate.posteriors import Known, known_posteriors
 
 Array = NDArray[np.float64]
 Row = dict[str, float]
+HEAD = ("target", "sampler", "seeds", "evaluations", "CPU s", "ESS", "ESS / 1000 evaluations",
+        "smallest ratio to emcee", "to random walk", "ESS / s", "largest error of a mode weight")  # fmt: skip
 WALKERS, ROUNDS, ROUND, SETTLE = 64, 2, 40, 40
 BOX = {"Rosenbrock": [[-14.0, 16.0], [-10.0, 260.0]], "Funnel": [[-12.0, 12.0], [-300.0, 300.0]]}
 
@@ -174,6 +176,8 @@ def main(  # noqa: PLR0917
     draws: Annotated[int, typer.Option(help="Steps that count.")] = 300,
     only: Annotated[str, typer.Option(help="Only targets whose name contains this.")] = "",
     skip: Annotated[str, typer.Option(help="Leave out samplers whose name contains this.")] = "-",
+    page: Annotated[Path | None, typer.Option(help="A page to write the table into, between its marks.")] = None,
+    mark: Annotated[str, typer.Option(help="Which marks.")] = "efficiency",
 ) -> None:
     """Measure what is missing, and print."""
     torch.set_num_threads(1)
@@ -189,7 +193,22 @@ def main(  # noqa: PLR0917
                 rows[key] = {"evaluations": drawn.evaluations, "seconds": drawn.seconds,
                              "ess": effective(target, drawn), "bias": bias(target, drawn)}  # fmt: skip
                 out.write_text(json.dumps(rows, indent=1) + "\n")
-    report(rows)
+    cells = report(rows)
+    table = Table(*HEAD)
+    for row in cells:
+        table.add_row(*row)
+    Console(width=200).print(table)
+    if page is not None:
+        write(cells, page, mark)
+
+
+def write(cells: list[tuple[str, ...]], page: Path, mark: str) -> None:
+    """Put the table between two marks of a page of the documentation."""
+    first, last = f"<!-- {mark} -->\n", f"<!-- end of {mark} -->\n"
+    before, rest = page.read_text().split(first)
+    lines = [HEAD, ("---",) * len(HEAD), *cells]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in lines)
+    page.write_text(f"{before}{first}{table}\n{last}{rest.split(last)[1]}")
 
 
 def efficiency(rows: Mapping[str, Row], name: str, sampler: str) -> dict[str, float]:
@@ -199,10 +218,9 @@ def efficiency(rows: Mapping[str, Row], name: str, sampler: str) -> dict[str, fl
     return {seed: row["ess"] / row["evaluations"] for seed, row in found}
 
 
-def report(rows: Mapping[str, Row]) -> None:
-    """Print a table of means over the seeds, with the smallest ratio of any seed to emcee and to the random walk."""
-    table = Table("target", "sampler", "seeds", "evaluations", "CPU s", "ESS", "ESS / 1000 evaluations",
-                  "smallest ratio to emcee", "to random walk", "ESS / s", "largest error of a mode weight")  # fmt: skip
+def report(rows: Mapping[str, Row]) -> list[tuple[str, ...]]:
+    """Means over the seeds, with the smallest ratio of any seed to emcee and to the random walk."""
+    cells: list[tuple[str, ...]] = []
     for name, sampler in dict.fromkeys(tuple(key.split(" | ")[:2]) for key in rows):
         mine = efficiency(rows, name, sampler)
         those = [rows[f"{name} | {sampler} | {seed}"] for seed in mine]
@@ -212,10 +230,10 @@ def report(rows: Mapping[str, Row]) -> None:
             both = [mine[seed] / base[seed] for seed in mine if seed in base]
             ratios.append(f"{min(both):.2f}" if both else "-")
         mean = {quantity: float(np.mean([row[quantity] for row in those])) for quantity in those[0]}
-        table.add_row(name, sampler, str(len(those)), f"{mean['evaluations']:,.0f}", f"{mean['seconds']:.1f}",
+        cells.append((name, sampler, str(len(those)), f"{mean['evaluations']:,.0f}", f"{mean['seconds']:.1f}",
                       f"{mean['ess']:,.0f}", f"{1000 * np.mean(list(mine.values())):.1f}", *ratios,
-                      f"{mean['ess'] / mean['seconds']:,.0f}", f"{max(row['bias'] for row in those):.3f}")  # fmt: skip
-    Console(width=200).print(table)
+                      f"{mean['ess'] / mean['seconds']:,.0f}", f"{max(row['bias'] for row in those):.3f}"))  # fmt: skip
+    return cells
 
 
 if __name__ == "__main__":

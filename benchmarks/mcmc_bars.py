@@ -1,7 +1,7 @@
 """Are assisted Markov chains exact, and do they find all modes? Measured on densities with known truth.
 
     python benchmarks/mcmc_bars.py --out bars --seeds 20
-    python benchmarks/mcmc_bars.py --out bars --seeds 20 --only exact
+    python benchmarks/mcmc_bars.py --out bars --seeds 20 --page docs/mcmc.md
 
 Runs every measurement for every seed, one line of `bars/results.jsonl` each; what is there already is kept, so the
 command can be stopped and given again. At the end, or with `--seeds 0`, it prints:
@@ -200,22 +200,50 @@ def holm(p_values: Array) -> Array:
     return corrected
 
 
-def report_calibration(results: Mapping[tuple[str, int], Mapping[str, Any]]) -> None:
-    """Print whether ranks are uniform."""
+def report_calibration(results: Mapping[tuple[str, int], Mapping[str, Any]]) -> list[str]:
+    """Whether ranks are uniform."""
     ranks = np.array([row["ranks"] for (task, _), row in results.items() if task == "calibration"])
-    if len(ranks):
-        p_values = np.array([stats.kstest(column, "uniform").pvalue for column in ranks.T])
-        print(f"calibration: {len(ranks)} fits, ranks of {ToyPartons.names} uniform with p = {p_values.round(3)}; "
-              f"the smallest after Holm {holm(p_values).min():.2g}")  # fmt: skip
+    if not len(ranks):
+        return []
+    p_values = np.array([stats.kstest(column, "uniform").pvalue for column in ranks.T])
+    each = ", ".join(f"{name} {p:.2g}" for name, p in zip(ToyPartons.names, p_values, strict=True))
+    return [f"Simulation-based calibration, {len(ranks)} fits of `toy-partons`: the ranks of the true parameters are "
+            f"uniform with p = {each}; the smallest after Holm's correction {holm(p_values).min():.2g}."]  # fmt: skip
 
 
-def report(results: Mapping[tuple[str, int], Mapping[str, Any]]) -> None:
-    """Print the tables."""
-    report_calibration(results)
+HEAD = ("task", "seeds", "evaluations", "accepted", "bulk ESS", "largest R-hat", "mean error of a mode weight",
+        "moments", "rms z", "smallest p", "after Holm")  # fmt: skip
+
+
+class Report(NamedTuple):
+    """A table, and sentences below it."""
+
+    rows: list[tuple[str, ...]]
+    sentences: list[str]
+
+    def show(self) -> None:
+        """Print."""
+        table = Table(*HEAD)
+        for row in self.rows:
+            table.add_row(*row)
+        Console(width=200).print(table)
+        print("\n".join(self.sentences))
+
+    def write(self, page: Path) -> None:
+        """Put it between the marks of a page of the documentation."""
+        before, rest = page.read_text().split("<!-- bars -->\n")
+        after = rest.split("<!-- end of bars -->\n")[1]
+        lines = [HEAD, ("---",) * len(HEAD), *self.rows]
+        table = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+        sentences = "".join(f"- {sentence}\n" for sentence in self.sentences)
+        page.write_text(f"{before}<!-- bars -->\n{table}\n\n{sentences}<!-- end of bars -->\n{after}")
+
+
+def report(results: Mapping[tuple[str, int], Mapping[str, Any]]) -> Report:
+    """The tables."""
+    made = Report([], report_calibration(results))
     results = {key: row for key, row in results.items() if key[0] != "calibration"}
     known = known_posteriors()
-    table = Table("task", "seeds", "evaluations", "acceptance", "ESS bulk", "max R-hat", "mode weights: mean |error|",
-                  "moments", "rms z", "min p (KS)", "min p, Holm over all")  # fmt: skip
     scores, p_values = {}, {}
     for task in tasks():
         rows = [row for (name, _), row in sorted(results.items()) if name == task]
@@ -241,18 +269,20 @@ def report(results: Mapping[tuple[str, int], Mapping[str, Any]]) -> None:
                      f"{alone:.2g}"]  # fmt: skip
         means = {key: np.mean([row[key] for row in rows]) for key in ("evaluations", "acceptance", "ess_bulk")}
         worst = max(row["r_hat"] for row in rows)
-        table.add_row(task, str(len(rows)), f"{means['evaluations']:,.0f}", f"{means['acceptance']:.2f}",
-                      f"{means['ess_bulk']:,.0f}", f"{worst:.3f}", f"{off:.4f}", *cells)  # fmt: skip
+        made.rows.append((task, str(len(rows)), f"{means['evaluations']:,.0f}", f"{100 * means['acceptance']:.0f} %",
+                          f"{means['ess_bulk']:,.0f}", f"{worst:.2f}", f"{off:.4f}" if len(target.mode_weights) > 1 else "-", *cells))  # fmt: skip
         if task.startswith("small"):
             found = [(np.array(row["occupancy"]) > 0.01).sum() for row in rows]
-            print(f"{task}: modes found (holding over 1 % of the draws), seeds: {np.bincount(found).tolist()}")
-    Console(width=200).print(table)
+            counts = ", ".join(f"{n} in {times}" for n, times in enumerate(np.bincount(found)) if times)
+            made.sentences.append(f"{task}: modes that hold over 1 % of the draws, by runs: {counts}.")
+    return made
 
 
 def main(
     out: Annotated[Path, typer.Option(help="Folder of the results.")],
     seeds: Annotated[int, typer.Option(help="Runs of every measurement.")] = 20,
     only: Annotated[str, typer.Option(help="Only measurements whose name contains this.")] = "",
+    page: Annotated[Path | None, typer.Option(help="A page to write the table into, between its marks.")] = None,
 ) -> None:
     """Measure what is missing, and print."""
     torch.set_num_threads(1)
@@ -267,7 +297,10 @@ def main(
         row = {"task": task, "seed": seed, **run(seed)._asdict()}
         with path.open("a") as file:
             file.write(json.dumps(row) + "\n")
-    report(read(path))
+    found = report(read(path))
+    found.show()
+    if page is not None:
+        found.write(page)
 
 
 if __name__ == "__main__":

@@ -216,7 +216,7 @@ class _Skipped(nn.Module):
     """A masked network beside masked linear and quadratic maps, all zero before training.
 
     These go on beyond the data as the network does not: the width of a funnel is exactly log-linear, and a ridge is
-    bent, to lowest order, as a parabola. Squares only move the first of the numbers that a feature is mapped by, its place.
+    bent, to lowest order, as a parabola. Squares only move the first of the numbers of a feature, its place.
 
     Args:
         zuko: the package.
