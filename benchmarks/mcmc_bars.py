@@ -268,9 +268,10 @@ def report(results: Mapping[tuple[str, int], Mapping[str, Any]]) -> Report:
             cells = [str(count), f"{np.sqrt((scores[task] ** 2).mean()):.2f}", f"{p_values[task].min():.2g}",
                      f"{alone:.2g}"]  # fmt: skip
         means = {key: np.mean([row[key] for row in rows]) for key in ("evaluations", "acceptance", "ess_bulk")}
+        mode_error = f"{off:.4f}" if len(target.mode_weights) > 1 else "-"
         worst = max(row["r_hat"] for row in rows)
         made.rows.append((task, str(len(rows)), f"{means['evaluations']:,.0f}", f"{100 * means['acceptance']:.0f} %",
-                          f"{means['ess_bulk']:,.0f}", f"{worst:.2f}", f"{off:.4f}" if len(target.mode_weights) > 1 else "-", *cells))  # fmt: skip
+                          f"{means['ess_bulk']:,.0f}", f"{worst:.2f}", mode_error, *cells))  # fmt: skip
         if task.startswith("small"):
             found = [(np.array(row["occupancy"]) > 0.01).sum() for row in rows]
             counts = ", ".join(f"{n} in {times}" for n, times in enumerate(np.bincount(found)) if times)

@@ -4,11 +4,14 @@ Every step has a random stream of its own, named by the seed, the stage and the 
 one too. So a run that was stopped anywhere and continued is the run that was not, bit for bit, and a longer run begins
 with the shorter one.
 
-While warming up, random walks (each walker adapts its step length towards an acceptance of 0.3) alternate with
-differential evolution, on the density to the power beta if annealed; halfway and later, walkers whose density is
-hopelessly far below the highest are put where another is, which is allowed because no draw of the warm-up counts.
+While warming up, walkers walk at random (each adapts its step length towards an acceptance of 0.3), and in the second
+half in turn with differential evolution, on the density to the power beta if annealed; halfway and later, walkers whose
+density is hopelessly far below the highest are put where another is, which is allowed because no draw of the warm-up
+counts. Before they have settled, long steps would gather them in the modes that are broad in these coordinates.
 Afterwards a global proposal, trained on what the chain has drawn so far, is mixed with local steps in the coordinates
-that the proposal has learnt.
+that the proposal has learnt. In the rounds, whose draws do not count either, some walkers draw from a flatter density.
+Global proposals do not depend on where walkers are, so they are drawn for a block of steps at once, whose stream is
+named by the number of the block.
 """
 
 from collections.abc import Mapping
