@@ -1,13 +1,15 @@
 """Effective samples per evaluation of the target and per second: assisted Markov chains against other samplers.
 
     python benchmarks/mcmc.py --out mcmc.json
-    python benchmarks/mcmc.py --out mcmc-long.json --only mixture-10d --warmup 1000 --draws 1000
+    python benchmarks/mcmc.py --out mcmc-long.json --only mixture-10d --skip pocoMC --warmup 400 --draws 1500 --seeds 5
 
 On every target with known truth, in one run, on one thread: the assisted sampler with each proposal, random-walk
 Metropolis with covariance-free steps tuned to an acceptance of 0.3 while warming up, emcee's affine-invariant ensemble,
 and pocoMC (preconditioned Monte Carlo with a normalising flow). All start from the same dispersed points (pocoMC from
 its uniform prior over the box, which for unbounded targets is made wide enough to hold all but a negligible tail).
 Evaluations are all evaluations, those of warm-up and training included.
+
+Given again, the command takes up where it was stopped.
 
 The effective size is ArviZ's rank-normalised bulk ESS over walkers as chains, the smallest over the first and second
 moments; emcee's walkers count as chains too, and pocoMC's size is Kish's for its weights. Beside it stands the largest
@@ -36,7 +38,10 @@ from cloudchamber.recipes.assisted import AssistedSampler
 from cloudchamber.simulate.posteriors import Known, known_posteriors
 
 Array = NDArray[np.float64]
-WALKERS, ROUND, SETTLE = 64, 50, 20
+Row = dict[str, float]
+HEAD = ("target", "sampler", "seeds", "evaluations", "CPU s", "ESS", "ESS / 1000 evaluations",
+        "smallest ratio to emcee", "to random walk", "ESS / s", "largest error of a mode weight")  # fmt: skip
+WALKERS, ROUNDS, ROUND, SETTLE = 64, 2, 40, 40
 BOX = {"Rosenbrock": [[-14.0, 16.0], [-10.0, 260.0]], "Funnel": [[-12.0, 12.0], [-300.0, 300.0]]}
 
 
@@ -76,7 +81,7 @@ class Budget(NamedTuple):
     @property
     def steps(self) -> int:
         """In all."""
-        return self.warmup + ROUND + SETTLE + self.draws
+        return self.warmup + ROUNDS * ROUND + SETTLE + self.draws
 
 
 def assisted(proposal: str) -> Callable[[Known, int, Budget], Drawn]:
@@ -86,7 +91,7 @@ def assisted(proposal: str) -> Callable[[Known, int, Budget], Drawn]:
         began = time.process_time()
         bounds = [tuple(pair) for pair in target.box] if target.bounded else None
         sampler = AssistedSampler(target.log_density, len(target.names), bounds=bounds, vectorize=True, seed=seed,
-                                  proposal=proposal, walkers=WALKERS, warmup=budget.warmup, rounds=1,
+                                  proposal=proposal, walkers=WALKERS, warmup=budget.warmup, rounds=ROUNDS,
                                   round_steps=ROUND, settle=SETTLE)  # fmt: skip
         data = sampler.run(budget.draws, starts(target, seed))
         x = np.stack([data.posterior[name].values for name in data.posterior.data_vars], axis=-1)
@@ -166,44 +171,69 @@ def bias(target: Known, drawn: Drawn) -> float:
 
 def main(  # noqa: PLR0917
     out: Annotated[Path, typer.Option(help="JSON file of the results; what is in it is kept.")],
-    seed: Annotated[int, typer.Option(help="Of all samplers.")] = 1,
+    seeds: Annotated[int, typer.Option(help="Runs of every sampler on every target.")] = 1,
     warmup: Annotated[int, typer.Option(help="Steps before the first training.")] = 300,
-    draws: Annotated[int, typer.Option(help="Steps that count.")] = 200,
+    draws: Annotated[int, typer.Option(help="Steps that count.")] = 300,
     only: Annotated[str, typer.Option(help="Only targets whose name contains this.")] = "",
     skip: Annotated[str, typer.Option(help="Leave out samplers whose name contains this.")] = "-",
+    page: Annotated[Path | None, typer.Option(help="A page to write the table into, between its marks.")] = None,
+    mark: Annotated[str, typer.Option(help="Which marks.")] = "efficiency",
 ) -> None:
     """Measure what is missing, and print."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    rows = json.loads(out.read_text()) if out.exists() else {}
-    for name, target in known_posteriors().items():
-        for sampler, run in SAMPLERS.items():
-            key = f"{name} | {sampler}"
-            if key in rows or only not in name or skip in sampler:
-                continue
-            drawn = run(target, seed, Budget(warmup, draws))
-            rows[key] = {"evaluations": drawn.evaluations, "seconds": drawn.seconds, "ess": effective(target, drawn),
-                         "bias": bias(target, drawn)}  # fmt: skip
-            out.write_text(json.dumps(rows, indent=1) + "\n")
-    report(rows)
+    rows: dict[str, Row] = json.loads(out.read_text()) if out.exists() else {}
+    for seed in range(1, seeds + 1):
+        for name, target in known_posteriors().items():
+            for sampler, run in SAMPLERS.items():
+                key = f"{name} | {sampler} | {seed}"
+                if key in rows or only not in name or skip in sampler:
+                    continue
+                drawn = run(target, seed, Budget(warmup, draws))
+                rows[key] = {"evaluations": drawn.evaluations, "seconds": drawn.seconds,
+                             "ess": effective(target, drawn), "bias": bias(target, drawn)}  # fmt: skip
+                out.write_text(json.dumps(rows, indent=1) + "\n")
+    cells = report(rows)
+    table = Table(*HEAD)
+    for row in cells:
+        table.add_row(*row)
+    Console(width=200).print(table)
+    if page is not None:
+        write(cells, page, mark)
 
 
-def report(rows: Mapping[str, Mapping[str, float]]) -> None:
-    """Print a table with ratios to emcee."""
-    table = Table("target", "sampler", "evaluations", "CPU s", "ESS", "ESS / 1000 evaluations", "ratio to emcee",
-                  "to random walk", "ESS / s", "largest error of a mode weight")  # fmt: skip
-    for key, row in rows.items():
-        name, sampler = key.split(" | ")
+def write(cells: list[tuple[str, ...]], page: Path, mark: str) -> None:
+    """Put the table between two marks of a page of the documentation."""
+    first, last = f"<!-- {mark} -->\n", f"<!-- end of {mark} -->\n"
+    before, rest = page.read_text().split(first)
+    lines = [HEAD, ("---",) * len(HEAD), *cells]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in lines)
+    page.write_text(f"{before}{first}{table}\n{last}{rest.split(last)[1]}")
+
+
+def efficiency(rows: Mapping[str, Row], name: str, sampler: str) -> dict[str, float]:
+    """Effective samples per evaluation by seed."""
+    keys = [key.split(" | ") for key in rows]
+    found = [(seed, rows[f"{name} | {sampler} | {seed}"]) for n, s, seed in keys if (n, s) == (name, sampler)]
+    return {seed: row["ess"] / row["evaluations"] for seed, row in found}
+
+
+def report(rows: Mapping[str, Row]) -> list[tuple[str, ...]]:
+    """Means over the seeds, with the smallest ratio of any seed to emcee and to the random walk."""
+    cells: list[tuple[str, ...]] = []
+    for name, sampler in dict.fromkeys(tuple(key.split(" | ")[:2]) for key in rows):
+        mine = efficiency(rows, name, sampler)
+        those = [rows[f"{name} | {sampler} | {seed}"] for seed in mine]
         ratios = []
         for other in ("emcee", "random walk"):
-            base = rows.get(f"{name} | {other}")
-            ratios.append(
-                f"{row['ess'] / row['evaluations'] / (base['ess'] / base['evaluations']):.2f}" if base else "-"
-            )
-        table.add_row(name, sampler, f"{row['evaluations']:,.0f}", f"{row['seconds']:.1f}", f"{row['ess']:,.0f}",
-                      f"{1000 * row['ess'] / row['evaluations']:.1f}", *ratios, f"{row['ess'] / row['seconds']:,.0f}",
-                      f"{row['bias']:.3f}")  # fmt: skip
-    Console(width=180).print(table)
+            base = efficiency(rows, name, other)
+            both = [mine[seed] / base[seed] for seed in mine if seed in base]
+            ratios.append(f"{min(both):.2f}" if both else "-")
+        mean = {quantity: float(np.mean([row[quantity] for row in those])) for quantity in those[0]}
+        cells.append((name, sampler, str(len(those)), f"{mean['evaluations']:,.0f}", f"{mean['seconds']:.1f}",
+                      f"{mean['ess']:,.0f}", f"{1000 * np.mean(list(mine.values())):.1f}", *ratios,
+                      f"{mean['ess'] / mean['seconds']:,.0f}", f"{max(row['bias'] for row in those):.3f}"))  # fmt: skip
+    return cells
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Are assisted Markov chains exact, and do they find all modes? Measured on densities with known truth.
 
     python benchmarks/mcmc_bars.py --out bars --seeds 20
+    python benchmarks/mcmc_bars.py --out bars --seeds 20 --page docs/mcmc.md
 
 Runs every measurement for every seed, one line of `bars/results.jsonl` each; what is there already is kept, so the
 command can be stopped and given again. At the end, or with `--seeds 0`, it prints:
@@ -41,9 +42,11 @@ from cloudchamber.simulate.posteriors import Himmelblau, known_posteriors
 from cloudchamber.tensors.rng import RowRng
 
 Array = NDArray[np.float64]
-DRAWS = 50
-PLAN = Plan(walkers=128, warmup=160, rounds=1, round_steps=40, settle=20)
-PLANS = {"mixture-10d": Plan(walkers=128, warmup=300, rounds=1, round_steps=40, settle=20)}
+DRAWS = 60
+FITS = 5
+"""Of the calibration for each seed."""
+PLAN = Plan(walkers=128, warmup=200, rounds=2, round_steps=40, settle=40)
+PLANS = {"mixture-10d": Plan(walkers=128, warmup=300, rounds=2, round_steps=40, settle=40)}
 SMALL = Plan(walkers=64, warmup=100, rounds=2, round_steps=30, settle=10)
 SMALL_DRAWS = 140
 
@@ -91,7 +94,7 @@ class Measured(NamedTuple):
     acceptance: float
     seconds: float
     ranks: tuple[float, ...] = ()
-    """Of the true parameters among the last draws of the walkers, between 0 and 1; for calibration only."""
+    """Of the true parameters among the last draws of the walkers, uniform between 0 and 1; for calibration only."""
 
 
 def starts_in(box: Array, walkers: int, seed: int) -> Array:
@@ -148,16 +151,17 @@ def calibration(seed: int) -> Measured:
     rng = np.random.default_rng([seed, 9])
     truth = ToyPartons.box[:, 0] + np.diff(ToyPartons.box)[:, 0] * rng.uniform(size=4)
     target = ToyPartons(ToyPartons().pseudo_data(truth, rng))
-    plan, began = Plan(walkers=64, warmup=400, rounds=2, round_steps=40, settle=30), time.perf_counter()
+    plan, began = Plan(walkers=64, warmup=300, rounds=2, round_steps=40, settle=30), time.perf_counter()
     bounds = [tuple(pair) for pair in target.box]
     sampler = Sampler(target.log_density, 4, make_learner("diffusion"), bounds=bounds, vectorize=True, seed=seed,
                       names=target.names, plan=plan)  # fmt: skip
     data = sampler.run(20)
+    jitter = rng.uniform(size=4)
     last = np.stack([data.posterior[name].values[:, -1] for name in target.names], axis=-1)
     found = diagnostics(data)
     return Measured([], [], [], found["ess_bulk"], found["r_hat"], found["evaluations"],
                     found["acceptance"]["draws"]["global"], time.perf_counter() - began,
-                    tuple((last < truth).mean(0).tolist()))  # fmt: skip
+                    tuple((((last < truth).sum(0) + jitter) / (len(last) + 1)).tolist()))  # fmt: skip
 
 
 def tasks() -> Mapping[str, Callable[[int], Measured]]:
@@ -170,7 +174,6 @@ def tasks() -> Mapping[str, Callable[[int], Measured]]:
         "small single mode": small(1.0, 0),
         "small single mode annealed": small(0.01, 0),
         "small dispersed annealed": small(0.01, None),
-        "calibration": calibration,
     }
 
 
@@ -197,22 +200,50 @@ def holm(p_values: Array) -> Array:
     return corrected
 
 
-def report_calibration(results: Mapping[tuple[str, int], Mapping[str, Any]]) -> None:
-    """Print whether ranks are uniform."""
+def report_calibration(results: Mapping[tuple[str, int], Mapping[str, Any]]) -> list[str]:
+    """Whether ranks are uniform."""
     ranks = np.array([row["ranks"] for (task, _), row in results.items() if task == "calibration"])
-    if len(ranks):
-        p_values = np.array([stats.kstest(column, "uniform").pvalue for column in ranks.T])
-        print(f"calibration: {len(ranks)} fits, ranks of {ToyPartons.names} uniform with p = {p_values.round(3)}; "
-              f"the smallest after Holm {holm(p_values).min():.2g}")  # fmt: skip
+    if not len(ranks):
+        return []
+    p_values = np.array([stats.kstest(column, "uniform").pvalue for column in ranks.T])
+    each = ", ".join(f"{name} {p:.2g}" for name, p in zip(ToyPartons.names, p_values, strict=True))
+    return [f"Simulation-based calibration, {len(ranks)} fits of `toy-partons`: the ranks of the true parameters are "
+            f"uniform with p = {each}; the smallest after Holm's correction {holm(p_values).min():.2g}."]  # fmt: skip
 
 
-def report(results: Mapping[tuple[str, int], Mapping[str, Any]]) -> None:
-    """Print the tables."""
-    report_calibration(results)
+HEAD = ("task", "seeds", "evaluations", "accepted", "bulk ESS", "largest R-hat", "mean error of a mode weight",
+        "moments", "rms z", "smallest p", "after Holm")  # fmt: skip
+
+
+class Report(NamedTuple):
+    """A table, and sentences below it."""
+
+    rows: list[tuple[str, ...]]
+    sentences: list[str]
+
+    def show(self) -> None:
+        """Print."""
+        table = Table(*HEAD)
+        for row in self.rows:
+            table.add_row(*row)
+        Console(width=200).print(table)
+        print("\n".join(self.sentences))
+
+    def write(self, page: Path) -> None:
+        """Put it between the marks of a page of the documentation."""
+        before, rest = page.read_text().split("<!-- bars -->\n")
+        after = rest.split("<!-- end of bars -->\n")[1]
+        lines = [HEAD, ("---",) * len(HEAD), *self.rows]
+        table = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+        sentences = "".join(f"- {sentence}\n" for sentence in self.sentences)
+        page.write_text(f"{before}<!-- bars -->\n{table}\n\n{sentences}<!-- end of bars -->\n{after}")
+
+
+def report(results: Mapping[tuple[str, int], Mapping[str, Any]]) -> Report:
+    """The tables."""
+    made = Report([], report_calibration(results))
     results = {key: row for key, row in results.items() if key[0] != "calibration"}
     known = known_posteriors()
-    table = Table("task", "seeds", "evaluations", "acceptance", "ESS bulk", "max R-hat", "mode weights: mean |error|",
-                  "moments", "rms z", "min p (KS)", "min p, Holm over all")  # fmt: skip
     scores, p_values = {}, {}
     for task in tasks():
         rows = [row for (name, _), row in sorted(results.items()) if name == task]
@@ -237,33 +268,40 @@ def report(results: Mapping[tuple[str, int], Mapping[str, Any]]) -> None:
             cells = [str(count), f"{np.sqrt((scores[task] ** 2).mean()):.2f}", f"{p_values[task].min():.2g}",
                      f"{alone:.2g}"]  # fmt: skip
         means = {key: np.mean([row[key] for row in rows]) for key in ("evaluations", "acceptance", "ess_bulk")}
+        mode_error = f"{off:.4f}" if len(target.mode_weights) > 1 else "-"
         worst = max(row["r_hat"] for row in rows)
-        table.add_row(task, str(len(rows)), f"{means['evaluations']:,.0f}", f"{means['acceptance']:.2f}",
-                      f"{means['ess_bulk']:,.0f}", f"{worst:.3f}", f"{off:.4f}", *cells)  # fmt: skip
+        made.rows.append((task, str(len(rows)), f"{means['evaluations']:,.0f}", f"{100 * means['acceptance']:.0f} %",
+                          f"{means['ess_bulk']:,.0f}", f"{worst:.2f}", mode_error, *cells))  # fmt: skip
         if task.startswith("small"):
             found = [(np.array(row["occupancy"]) > 0.01).sum() for row in rows]
-            print(f"{task}: modes found (holding over 1 % of the draws), seeds: {np.bincount(found).tolist()}")
-    Console(width=200).print(table)
+            counts = ", ".join(f"{n} in {times}" for n, times in enumerate(np.bincount(found)) if times)
+            made.sentences.append(f"{task}: modes that hold over 1 % of the draws, by runs: {counts}.")
+    return made
 
 
 def main(
     out: Annotated[Path, typer.Option(help="Folder of the results.")],
     seeds: Annotated[int, typer.Option(help="Runs of every measurement.")] = 20,
     only: Annotated[str, typer.Option(help="Only measurements whose name contains this.")] = "",
+    page: Annotated[Path | None, typer.Option(help="A page to write the table into, between its marks.")] = None,
 ) -> None:
     """Measure what is missing, and print."""
     torch.set_num_threads(1)
     out.mkdir(exist_ok=True)
     path = out / "results.jsonl"
     done = read(path)
-    for seed in range(1, seeds + 1):
-        for task, run in tasks().items():
-            if (task, seed) in done or only not in task:
-                continue
-            row = {"task": task, "seed": seed, **run(seed)._asdict()}
-            with path.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-    report(read(path))
+    wanted = [(seed, task, run) for seed in range(1, seeds + 1) for task, run in tasks().items()]
+    wanted += [(seed, "calibration", calibration) for seed in range(1, FITS * seeds + 1)]
+    for seed, task, run in wanted:
+        if (task, seed) in done or only not in task:
+            continue
+        row = {"task": task, "seed": seed, **run(seed)._asdict()}
+        with path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+    found = report(read(path))
+    found.show()
+    if page is not None:
+        found.write(page)
 
 
 if __name__ == "__main__":

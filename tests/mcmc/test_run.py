@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cloudchamber.errors import InputError
+from cloudchamber.mcmc.plan import Plan
 from cloudchamber.mcmc.posterior import diagnostics
 from cloudchamber.recipes.assisted import AssistedSampler
 from cloudchamber.simulate.posteriors import Himmelblau
@@ -97,6 +98,19 @@ def test_training_while_drawing_is_another_chain() -> None:
     assert not frozen.posterior.equals(adapting.posterior)
 
 
+def test_hot_walkers_draw_from_a_flatter_density_in_the_rounds_only() -> None:
+    plan = {"walkers": 300, "warmup": 40, "rounds": 1, "round_steps": 60, "settle": 20, "hot_share": 0.5}
+    starts = np.random.default_rng(4).normal(size=(300, 2))
+    data = sampler(Normal(), proposal="mixture", **plan).run(40, starts)
+    assert Plan(walkers=300, hot_share=0.5).round_betas(2).tolist() == [1.0, 0.5] * 150
+    in_round, drawn = data.warmup_posterior["x0"].values[:, 60:100], data.posterior["x0"].values
+    for values, variances in ((in_round, (1, 2)), (drawn, (1, 1))):
+        found = [float(values[first::2].var()) for first in (0, 1)]
+        assert found == pytest.approx(variances, rel=0.15)
+    x = np.stack([data.warmup_posterior[name].values[:, 60:100].ravel() for name in ("x0", "x1")], axis=1)
+    assert data.warmup_sample_stats["lp"].values[:, 60:100].ravel() == pytest.approx(Normal()(x))
+
+
 def test_himmelblau_in_twenty_thousand_evaluations() -> None:
     """All four modes with their weights, and all moments within their errors."""
     target = Himmelblau()
@@ -117,7 +131,8 @@ def test_himmelblau_in_twenty_thousand_evaluations() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [({"walkers": 3}, "walkers 3 is impossible"), ({"global_share": 0.0}, "global_share 0"),
-     ({"start_beta": 2.0}, "start_beta 2"), ({"wlkers": 9}, "'wlkers' is unknown"), ({"proposal": "gan"}, "'gan'")],
+     ({"start_beta": 2.0}, "start_beta 2"),
+     ({"hot_share": 1.0}, "hot_share 1"), ({"wlkers": 9}, "'wlkers' is unknown"), ({"proposal": "gan"}, "'gan'")],
 )  # fmt: skip
 def test_impossible_settings_are_refused(settings: Any, words: str) -> None:  # noqa: ANN401
     with pytest.raises(InputError, match=words):

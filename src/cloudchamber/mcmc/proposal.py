@@ -18,7 +18,7 @@ from cloudchamber.mcmc.state import Mark
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import Rng
 
-__all__ = ["Drawn", "Model", "ModelProposal", "Proposal", "scored_draws"]
+__all__ = ["Drawn", "Model", "ModelProposal", "Prepared", "Proposal", "scored_draws"]
 
 
 class Drawn(NamedTuple):
@@ -58,6 +58,35 @@ class _JointModel(Protocol):
     def sample_with_log_prob(self, given: Batch, rng: Rng) -> tuple[Tensor, Tensor]:
         """Rows and their log-densities at once."""
         ...
+
+
+class Prepared:
+    """A proposal whose draws have been made, once and for one step.
+
+    Args:
+        proposal: that made them.
+        drawn: one for each walker.
+    """
+
+    def __init__(self, proposal: Proposal, drawn: Drawn) -> None:
+        self.proposal, self.drawn = proposal, drawn
+
+    def draw(self, rng: Rng) -> Drawn:
+        """What was drawn.
+
+        Args:
+            rng: not used.
+        """
+        return self.drawn
+
+    def score(self, x: Tensor, rng: Rng) -> Mark:
+        """As the proposal.
+
+        Args:
+            x: shape (B, D).
+            rng: random stream.
+        """
+        return self.proposal.score(x, rng)
 
 
 class ModelProposal:

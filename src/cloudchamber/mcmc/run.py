@@ -4,15 +4,19 @@ Every step has a random stream of its own, named by the seed, the stage and the 
 one too. So a run that was stopped anywhere and continued is the run that was not, bit for bit, and a longer run begins
 with the shorter one.
 
-While warming up, random walks (each walker adapts its step length towards an acceptance of 0.3) alternate with
-differential evolution, on the density to the power beta if annealed; halfway and later, walkers whose density is
-hopelessly far below the highest are put where another is, which is allowed because no draw of the warm-up counts.
+While warming up, walkers walk at random (each adapts its step length towards an acceptance of 0.3), and in the second
+half in turn with differential evolution, on the density to the power beta if annealed; halfway and later, walkers whose
+density is hopelessly far below the highest are put where another is, which is allowed because no draw of the warm-up
+counts. Before they have settled, long steps would gather them in the modes that are broad in these coordinates.
 Afterwards a global proposal, trained on what the chain has drawn so far, is mixed with local steps in the coordinates
-that the proposal has learnt.
+that the proposal has learnt. In the rounds, whose draws do not count either, some walkers draw from a flatter density.
+Global proposals do not depend on where walkers are, so they are drawn for a block of steps at once, whose stream is
+named by the number of the block.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,14 +28,16 @@ from cloudchamber.mcmc.history import History
 from cloudchamber.mcmc.independence import Independence
 from cloudchamber.mcmc.learner import Learner
 from cloudchamber.mcmc.plan import Plan, Stage
+from cloudchamber.mcmc.proposal import Drawn, Prepared
 from cloudchamber.mcmc.state import Kernel, Mark, State, Transition
-from cloudchamber.mcmc.target import Target
+from cloudchamber.mcmc.target import LogDensity, Target
 from cloudchamber.mcmc.walk import Evolution, LatentWalk, RandomWalk
 from cloudchamber.tensors.rng import RowRng
 
 __all__ = ["Run"]
 
 _WANTED, _GAIN, _FIRST_STEP, _JITTER = 0.3, 0.5, 0.3, 1e-3
+_BLOCK, _PROPOSALS = 8, 1
 _HOPELESS, _HOPELESS_PER_DIMENSION = 10.0, 1.5
 
 
@@ -58,6 +64,7 @@ class Run:
         self.stage = 0
         self.proposal: Clustered | None = None
         self.trained = (0, 0)
+        self._block = _Block()
         self.spread = starts.std(0).clamp(min=1e-8)
         self.log_scale = torch.zeros(len(starts), dtype=torch.float64)
         before = target.evaluations
@@ -91,28 +98,43 @@ class Run:
         """
         self.stage = self._next_stage()
         if self._due():
-            self.proposal = self.learner.fit(self.pool(), (self.seed, self.stage, self.step), draft=self.stage == 1)
+            draft = self.plan.is_round(self.stage)
+            self.proposal = self.learner.fit(self.pool(), (self.seed, self.stage, self.step), draft=draft)
             self.trained = (self.stage, self.step)
             self.state = State(self.state.x, self.state.log_prob)
             return False
         before = self.target.evaluations
         rng = RowRng((self.seed, self.stage, self.step), self.plan.walkers)
-        done = self._warm_up(rng) if self.stage == 0 else self.kernel()(rng, self.state)
+        done = self._moved(rng)
         self.state = done.state
         self.histories[self.stage].append(done)
         self.evaluations[self.stage] += self.target.evaluations - before
         return True
 
-    def kernel(self) -> Kernel:
+    def kernel(self, target: LogDensity | None = None) -> Kernel:
         """The kernel after the warm-up.
+
+        Args:
+            target: what it leaves invariant; the run's own by default.
 
         Raises:
             RuntimeError: if nothing has been trained yet.
         """
         if self.proposal is None:
             raise RuntimeError("the proposal is not trained yet")
-        parts = Independence(self.target, self.proposal), LatentWalk(self.target, self.proposal)
+        target = target or self.target
+        parts = Independence(target, Prepared(self.proposal, self._ahead())), LatentWalk(target, self.proposal)
         return Choice(parts, (self.plan.global_share, 1 - self.plan.global_share))
+
+    def _ahead(self) -> Drawn:
+        """What is proposed globally in this step: draws for a block of steps cost little more than those for one."""
+        if self.proposal is None:
+            raise RuntimeError("the proposal is not trained yet")
+        block, row = divmod(self.step, _BLOCK)
+        if self._block.key != (name := (*self.trained, self.stage, block)):
+            rng = RowRng((self.seed, self.stage, block, _PROPOSALS), _BLOCK * self.plan.walkers)
+            self._block = _Block(name, self.proposal.draw(rng))
+        return self._block.rows(row, self.plan.walkers)
 
     def pool(self) -> Tensor:
         """What a training learns from, shape (n, D): the second half of the warm-up, or all that was drawn since.
@@ -123,8 +145,9 @@ class Run:
         points = [step for history in of_rounds for step in zip(history.x, history.log_prob, strict=True)]
         if self.stage == 1:
             points = points[self.plan.warmup // 2 :]
-        stride = max(1, -(-len(points) * self.plan.walkers // self.plan.pool))
-        x, log_prob = (torch.cat(part) for part in zip(*points[::-1][::stride], strict=True))
+        kept = min(len(points), max(1, self.plan.pool // self.plan.walkers))
+        chosen = [points[number * len(points) // kept] for number in range(kept)]
+        x, log_prob = (torch.cat(part) for part in zip(*chosen, strict=True))
         return x[_hopeful(log_prob, x.shape[1])]
 
     def state_dict(self) -> dict[str, Any]:
@@ -173,14 +196,24 @@ class Run:
         again = self.plan.adapt_forever and self.stage == len(self.stages) - 1 and self.step > 0
         return again and self.step % self.plan.round_steps == 0 and self.trained != (self.stage, self.step)
 
+    def _moved(self, rng: RowRng) -> Transition:
+        """One step as the present stage has it."""
+        if self.stage == 0:
+            return self._warm_up(rng)
+        if not self.plan.is_round(self.stage):
+            return self.kernel()(rng, self.state)
+        hot = _Tempered(self.target, torch.from_numpy(self.plan.round_betas(self.target.ndim)))
+        done = self.kernel(hot)(rng, replace(self.state, log_prob=hot.from_plain(self.state)))
+        return Transition(replace(done.state, log_prob=hot.to_plain(done.state)), done.info)
+
     def _warm_up(self, rng: RowRng) -> Transition:
         """One step of the local kernels, on the density to some power."""
-        beta = self.plan.beta(self.step)
+        beta = torch.tensor(self.plan.beta(self.step), dtype=torch.float64)
         if self.step in (self.plan.warmup // 2, 3 * self.plan.warmup // 4):
             self._rescue(rng)
         hot = _Tempered(self.target, beta)
         state = State(self.state.x, hot.from_plain(self.state))
-        if self.step % 2:
+        if self.step % 2 and self.step >= self.plan.warmup // 2:
             done = Evolution(hot, _JITTER * self.spread)(rng, state)
         else:
             lengths = _FIRST_STEP * self.log_scale.exp()
@@ -202,27 +235,36 @@ def _hopeful(log_prob: Tensor, ndim: int) -> Tensor:
     return log_prob > log_prob.max() - _HOPELESS - _HOPELESS_PER_DIMENSION * ndim
 
 
-class _Tempered:
-    """p(v)^beta with the Jacobian of v(u) as it is, so that bounds act as before."""
+class _Block(NamedTuple):
+    """Draws of a proposal for some steps."""
 
-    def __init__(self, target: Target, beta: float) -> None:
+    key: tuple[int, ...] = ()
+    drawn: Drawn | None = None
+
+    def rows(self, number: int, walkers: int) -> Drawn:
+        """Those of one of the steps."""
+        if self.drawn is None:
+            raise RuntimeError("nothing has been drawn yet")
+        those = slice(number * walkers, (number + 1) * walkers)
+        x, (label, log_q) = self.drawn
+        return Drawn(x[those], Mark(label[those], log_q[those]))
+
+
+class _Tempered:
+    """p(v)^beta with the Jacobian of v(u) as it is, so that bounds act as before; beta may differ between walkers."""
+
+    def __init__(self, target: Target, beta: Tensor) -> None:
         self.target, self.beta = target, beta
 
     def __call__(self, u: Tensor) -> Tensor:
-        if self.beta == 1:
-            return self.target(u)
         return self.beta * self.target.values(self.target.to_values(u)) + self.target.bijection.log_slope(u)
 
     def from_plain(self, state: State) -> Tensor:
         """Its logarithm where that of the target is known."""
-        if self.beta == 1:
-            return state.log_prob
         slope = self.target.bijection.log_slope(state.x)
-        return self.beta * (state.log_prob - slope) + slope
+        return torch.where(self.beta == 1, state.log_prob, self.beta * (state.log_prob - slope) + slope)
 
     def to_plain(self, state: State) -> Tensor:
         """The target's logarithm where its own is known."""
-        if self.beta == 1:
-            return state.log_prob
         slope = self.target.bijection.log_slope(state.x)
-        return (state.log_prob - slope) / self.beta + slope
+        return torch.where(self.beta == 1, state.log_prob, (state.log_prob - slope) / self.beta + slope)

@@ -9,6 +9,7 @@ networks, a draw one for each feature. One affine layer already straightens ridg
 width in one feature are functions of the features before it.
 """
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from cloudchamber.errors import InputError
+from cloudchamber.models.ridges import Ridge, fit_ridge
 from cloudchamber.process.base import Base, UnitNormal
 from cloudchamber.process.likelihood import Scored
 from cloudchamber.tensors.batch import Batch
@@ -24,6 +26,8 @@ from cloudchamber.tensors.rng import Rng
 
 __all__ = ["AutoregressiveFlow", "Warped"]
 
+_FEWEST = 10
+"""Points of a cluster that say anything of ridges."""
 _SLOPE = 1e-12
 """Smallest scale of an affine map, and one over the largest."""
 
@@ -71,6 +75,14 @@ class AutoregressiveFlow(nn.Module):
         )
         for transform in self.layers:
             transform.hyper = _Skipped(zuko, transform, features, context)
+
+    def start_from(self, rows: Batch) -> None:
+        """Let the first layer, which must be affine, start with the ridges and funnels of given points.
+
+        Args:
+            rows: a batch, whose context is one-hot if there is one.
+        """
+        self.layers[0].hyper.start_from(rows)  # type: ignore[union-attr,operator]
 
     def straighten(self, rows: Batch) -> Straightened:
         """Scores of x.
@@ -201,34 +213,64 @@ def _at(rows: Batch, x: Tensor) -> Batch:
 
 
 class _Skipped(nn.Module):
-    """A masked network beside a masked linear map, both zero before training.
+    """A masked network beside masked linear and quadratic maps, all zero before training.
 
-    The linear map goes on beyond the data as the network does not: the width of a funnel is exactly log-linear.
+    These go on beyond the data as the network does not: the width of a funnel is exactly log-linear, and a ridge is
+    bent, to lowest order, as a parabola. Squares only move the first of the numbers of a feature, its place.
 
     Args:
         zuko: the package.
         transform: a masked autoregressive one.
         features: size F of x.
-        context: size C of the context.
+        context: size C of the context, whose entries have maps of their own.
     """
 
     def __init__(self, zuko: Any, transform: Any, features: int, context: int) -> None:  # noqa: ANN401
         super().__init__()
-        earlier = transform.order[:, None] > transform.order
+        total, earlier = transform.total, transform.order[:, None] > transform.order
         seen = torch.cat([earlier, torch.ones(features, context, dtype=torch.bool)], dim=1)
-        self.network = transform.hyper
-        self.linear = zuko.nn.MaskedLinear(seen.repeat_interleave(transform.total, dim=0))
+        self.features, self.total, self.network = features, total, transform.hyper
+        self.linear = zuko.nn.MaskedLinear(seen.repeat_interleave(total, dim=0))
         for last in (self.network[-1], self.linear):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
+        slopes = earlier.repeat_interleave(total, dim=0)
+        is_place = (torch.arange(features * total) % total == 0)[:, None]
+        self.register_buffer("mask", torch.cat([slopes, slopes & is_place], dim=1))
+        self.curves = nn.Parameter(torch.zeros(max(context, 1), features * total, 2 * features))
+
+    def start_from(self, rows: Batch) -> None:
+        """Ridges and funnels of given points, by least squares; for an affine map, with a one-hot context if any.
+
+        Args:
+            rows: a batch.
+        """
+        groups = [rows.x] if rows.context is None else [rows.x[one > 0] for one in rows.context.T]
+        with torch.no_grad():
+            for number, x in enumerate(groups):
+                for i in range(self.features if len(x) >= _FEWEST else 0):
+                    self._set(number, i, fit_ridge(x, i, -math.log(_SLOPE)), alone=rows.context is None)
+
+    def _set(self, number: int, i: int, ridge: Ridge, *, alone: bool) -> None:
+        """Take over the numbers of feature i in one entry of the context."""
+        place, width, size = self.total * i, self.total * i + 1, self.features
+        self.curves[number, place, :i] = ridge.shift[1 : 1 + i].to(self.curves)
+        self.curves[number, place, size : size + i] = ridge.shift[1 + i :].to(self.curves)
+        self.curves[number, width, :i] = ridge.log_scale[1:].to(self.curves)
+        constants = self.linear.bias if alone else self.linear.weight[:, size + number]
+        constants[place], constants[width] = ridge.shift[0], ridge.log_scale[0]
 
     def forward(self, x: Tensor) -> Tensor:
-        """The sum of both.
+        """The sum of all.
 
         Args:
             x: features and context, shape (B, F + C).
         """
-        out: Tensor = self.network(x) + self.linear(x)
+        values, context = x[:, : self.features], x[:, self.features :]
+        of_rows = context if context.shape[1] else torch.ones_like(x[:, :1])
+        curves = torch.einsum("bc,cof->bof", of_rows, self.curves * self.mask)
+        bent = torch.einsum("bof,bf->bo", curves, torch.cat([values, values.square()], dim=1))
+        out: Tensor = self.network(x) + self.linear(x) + bent
         return out
 
 

@@ -2,7 +2,8 @@ r"""A mixture of normal distributions with one broad component, fitted to a samp
 
     q(x) = (1 - h) sum_k w_k N(x; m_k, C_k) + h t_nu(x; m, C),      r(k | x) = q(x, k) / q(x)
 
-The normal components are found by expectation maximisation, their number by the Bayesian information criterion. The
+The normal components are found by expectation maximisation in each island of the sample, in units of the island, and
+their number by the Bayesian information criterion. The
 last one, Student's t with nu = 4 about the mean and inflated covariance of the sample, has heavy tails: where a target
 falls faster than t, the ratio of target and q is bounded, so that no point can hold a chain for ever. Components also
 serve as coordinates: z = A_k (x - m_k) has zero mean and unit covariance in component k.
@@ -21,16 +22,20 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as EMMixture
 from torch import Tensor
 
+from cloudchamber.models.islands import islands
 from cloudchamber.process.base import student
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import Rng
 
 __all__ = ["TailedMixture", "choose"]
 
+Array = NDArray[np.float64]
 _NU = 4
 _SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26)
 _PATIENCE = 2
-_FIT_ROWS = 3000
+_FIT_ROWS = 6000
+_LEAST_PER_DIMENSION = 5
+"""Different points that make an island, for each dimension and one more."""
 _WAY_POINTS, _DIP, _DIP_PER_DIMENSION = 17, 3.0, 0.5
 """Two components are apart where the logarithm of the density falls on the way so far below both ends."""
 
@@ -68,14 +73,13 @@ class TailedMixture:
             inflation: of its standard deviations.
         """
         x = x.double()
-        centre, spread = x.mean(0), x.std(0).clamp(min=1e-12)
-        best = _expectation_maximisation(((x - centre) / spread).numpy(), seed=seed, most=most)
-        means = torch.cat([torch.from_numpy(best.means_) * spread, torch.zeros(1, x.shape[1])]) + centre
-        scaled = torch.linalg.cholesky(torch.from_numpy(best.covariances_))
-        whole = torch.linalg.cholesky(_covariance((x - centre) / spread)) * inflation
-        roots = spread[None, :, None] * torch.cat([scaled, whole[None]])
-        weights = torch.cat([torch.from_numpy(best.weights_) * (1 - tail), torch.tensor([tail]).double()])
-        return cls(weights, means, roots)
+        weights, means, roots = _islands_fitted(x.numpy(), seed=seed, most=most)
+        whole = torch.linalg.cholesky(_covariance(x)) * inflation
+        return cls(
+            torch.cat([torch.from_numpy(weights) * (1 - tail), torch.tensor([tail]).double()]),
+            torch.cat([torch.from_numpy(means), x.mean(0, keepdim=True)]),
+            torch.cat([torch.from_numpy(roots), whole[None]]),
+        )
 
     def merged(self) -> "TailedMixture":
         """Connected components as one, with the mean and covariance of them all; the broad one loses its weight."""
@@ -221,17 +225,34 @@ def choose(logs: Tensor, uniform: Tensor) -> Tensor:
 
 
 def _covariance(x: Tensor) -> Tensor:
-    size = x.shape[1]
-    covariance: Tensor = x.T.cov().reshape(size, size) + 1e-9 * torch.eye(size, dtype=x.dtype)
+    spread = x.std(0).clamp(min=1e-12)
+    scaled = (x / spread).T.cov().reshape(x.shape[1], x.shape[1])
+    covariance: Tensor = (scaled + 1e-9 * torch.eye(x.shape[1], dtype=x.dtype)) * spread * spread[:, None]
     return covariance
 
 
-def _expectation_maximisation(x: NDArray[np.float64], *, seed: int, most: int) -> Any:  # noqa: ANN401
+def _islands_fitted(x: Array, *, seed: int, most: int) -> tuple[Array, Array, Array]:
+    """Weights, means and roots of the components of all islands of the points, each fitted in units of its own."""
+    rows = min(len(x), _FIT_ROWS)
+    x = x[np.arange(rows) * len(x) // rows]
+    labels = islands(x, least=_LEAST_PER_DIMENSION * (x.shape[1] + 1))
+    parts = []
+    for label in range(labels.max() + 1):
+        part = x[labels == label]
+        centre, spread = part.mean(0), np.maximum(part.std(0), 1e-12)
+        fit = _expectation_maximisation((part - centre) / spread, seed=seed, most=most)
+        share = len(part) / len(x)
+        root = spread[:, None] * np.linalg.cholesky(fit.covariances_)
+        parts.append((share * fit.weights_, centre + spread * fit.means_, root))
+    weights, means, roots = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return weights, means, roots
+
+
+def _expectation_maximisation(x: Array, *, seed: int, most: int) -> Any:  # noqa: ANN401
     """The fit with the lowest criterion; the search ends when it has not fallen for some sizes."""
-    x = x[:: -(-len(x) // _FIT_ROWS)]
     best, lowest, waited = None, math.inf, 0
     for size in (k for k in _SIZES if k <= most and (k == 1 or k * 5 * (x.shape[1] + 1) <= len(x))):
-        fit = EMMixture(size, reg_covar=1e-5, random_state=seed, max_iter=60, tol=1e-3)
+        fit = EMMixture(size, reg_covar=1e-5, random_state=seed, max_iter=40, tol=2e-3, init_params="k-means++")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             fit.fit(x)

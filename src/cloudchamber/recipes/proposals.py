@@ -72,6 +72,7 @@ class ClusterLearner:
             rows = cluster_rows(sample, mixture, (*seed, 1))
             steps = -(-self.steps // 4) if draft else self.steps
             rate = _RATES[self.kind]
+            (model.flow if isinstance(model, Warped) else cast(AutoregressiveFlow, model)).start_from(rows)
             fit_rows(cast(Trainable[Batch], model), rows, steps=steps, seed=(*seed, 2), learning_rate=rate)
         return Clustered(mixture, model)
 
