@@ -2,11 +2,14 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from cloudchamber.errors import InputError
+
+if TYPE_CHECKING:
+    from cloudchamber.train.trainer import TrainingResult
 
 __all__ = ["train"]
 
@@ -35,6 +38,9 @@ def train(
     ] = None,
     anew: Annotated[bool, typer.Option(help="Start the stage of --only from nothing, in the preset's size.")] = False,
     refit: Annotated[bool, typer.Option(help="Fit the maps and species of --init's networks to these events.")] = False,
+    members: Annotated[
+        int | None, typer.Option(help="Train an ensemble of so many models, each with the whole budget.")
+    ] = None,
     snapshots: Annotated[str | None, typer.Option(help="Keep averaged weights this often, such as 15m.")] = None,
 ) -> None:
     """Train a model on simulated or measured events.
@@ -64,23 +70,32 @@ def train(
         only: train one stage.
         anew: start this stage from nothing.
         refit: take over the networks of --init for other maps and species.
+        members: train an ensemble of so many models.
         snapshots: keep averaged weights this often.
 
     Raises:
         InputError: if --resume is given for a folder that holds no run.
     """
     from cloudchamber.recipes.config import load_preset
-    from cloudchamber.recipes.training import train_preset
+    from cloudchamber.recipes.training import train_ensemble, train_preset
 
     chosen = None if preset is None else load_preset(preset)
-    if resume and not (out / "card.json").is_file():
+    started = out / "card.json" if members is None else out / "member-0" / "card.json"
+    if resume and not started.is_file():
         raise InputError(f"'{out}' holds no run to continue; leave --resume out to start one.")
-    seconds = None if max_time is None else duration(max_time, "--max-time")
-    minutes = None if snapshots is None else duration(snapshots, "--snapshots") / 60
-    result = train_preset(
-        chosen, data, out, resume=resume, steps=steps, max_time=seconds, device=device, precision=precision,
-        seed=seed, snapshot_minutes=minutes, init=init, only=only, anew=anew, refit=refit,
-    )  # fmt: skip
+    options: dict[str, Any] = {
+        "steps": steps, "max_time": None if max_time is None else duration(max_time, "--max-time"), "device": device,
+        "precision": precision, "seed": seed, "init": init, "only": only, "anew": anew, "refit": refit,
+        "snapshot_minutes": None if snapshots is None else duration(snapshots, "--snapshots") / 60, "resume": resume,
+    }  # fmt: skip
+    if members is None:
+        _tell(train_preset(chosen, data, out, **options), out)
+        return
+    for number, result in enumerate(train_ensemble(chosen, data, out, members, **options)):
+        _tell(result, out / f"member-{number}")
+
+
+def _tell(result: "TrainingResult", out: Path) -> None:
     state = f"interrupted by {result.signal}; add --resume to continue" if result.signal else "done"
     loss = "" if result.validation_loss is None else f", validation loss {result.validation_loss:.4f}"
     typer.echo(f"{state}: step {result.step:,} after {result.elapsed / 60:.1f} minutes{loss}: '{out}'")

@@ -19,6 +19,7 @@ from cloudchamber.models.cascade import Cascade
 from cloudchamber.recipes.adopt import adopt
 from cloudchamber.recipes.config import Preset, Training
 from cloudchamber.recipes.domain import domain_of
+from cloudchamber.recipes.ensemble import member_folder, member_split, require_members
 from cloudchamber.recipes.families import Representation, family_of
 from cloudchamber.recipes.finetuning import fine_tuning, own_fine_tuning, require_events_of, require_not_distilled
 from cloudchamber.recipes.fit import FitOptions, fit
@@ -41,6 +42,7 @@ __all__ = [
     "phase_of",
     "require_level",
     "run_of",
+    "train_ensemble",
     "train_preset",
     "with_phase",
     "write_maps",
@@ -63,6 +65,7 @@ def train_preset(
     only: str | None = None,
     anew: bool = False,
     refit: bool = False,
+    member: int = 0,
 ) -> TrainingResult:
     """Train a preset on a folder of events.
 
@@ -82,6 +85,7 @@ def train_preset(
         anew: start the stage `only` from nothing, in the preset's size, between the other stages of `init`.
         refit: fit the representation to these data as the preset says, and take the networks of `init` over, species
             by species.
+        member: of an ensemble; all but the first are trained on events drawn with replacement.
 
     Raises:
         InputError: if the data, the folder or a setting cannot be used.
@@ -93,7 +97,7 @@ def train_preset(
     base = None if init is None else load_model(init)
     preset = _preset_of(preset, base, anew or refit)
     require_level(data, preset)
-    parts = split(data)
+    parts = member_split(split(data), member, seed)
     torch.manual_seed(seed)
     if not resume:
         if base is not None and not anew:
@@ -121,9 +125,49 @@ def train_preset(
         snapshot_minutes=snapshot_minutes,
     )
     result = fit(model, representation, parts, preset.training, options, out=out, resume=resume)
-    phase = phase_of(parts, preset.training, result, stages=only or "all")
+    drawn = {} if member == 0 else {"member": member, "bootstrap_seed": seed}
+    phase = phase_of(parts, preset.training, result, stages=only or "all", **drawn)
     write_card(out / RUN_CARD, with_phase(start, out.name, phase))
     return result
+
+
+def train_ensemble(
+    preset: Preset | None,
+    data: Path,
+    out: Path,
+    members: int,
+    *,
+    seed: int = 0,
+    resume: bool = False,
+    **options: Any,  # noqa: ANN401
+) -> list[TrainingResult]:
+    """Train the members of an ensemble one after the other, each with the whole budget; see `recipes.ensemble`.
+
+    Args:
+        preset: as for `train_preset`.
+        data: as for `train_preset`.
+        out: folder of the ensemble; its members' runs are in folders inside.
+        members: how many.
+        seed: of the first member; each other has the next.
+        resume: continue the members that were begun.
+        **options: other arguments of `train_preset`.
+
+    Returns:
+        How each training ended; the last one was interrupted if there are fewer than members.
+
+    Raises:
+        InputError: if they are too few, or as for `train_preset`.
+    """
+    require_members(members)
+    ended: list[TrainingResult] = []
+    for number in range(members):
+        place = member_folder(out, number)
+        begun = resume and (place / CHECKPOINT).exists()
+        one = train_preset(preset, data, place, seed=seed + number, resume=begun, member=number, **options)
+        ended.append(one)
+        if one.signal is not None:
+            break
+    return ended
 
 
 def _preset_of(preset: Preset | None, base: TrainedModel | None, changed: bool) -> Preset:
