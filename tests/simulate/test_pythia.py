@@ -42,8 +42,18 @@ def test_extra_settings_change_the_events_and_are_told() -> None:
     one, two = (simulate_shard(setting, 400, seed=3, shard=2) for setting in (plain, detuned))
     assert two.run.settings == (*one.run.settings, "StringZ:aLund = 1.9")
     assert two.counts.mean() > one.counts.mean() + 0.5
-    with pytest.raises(InputError, match="does not know the setting"):
-        simulate_shard(DISSetting(BEAMS, 25.0, extra=("StringZ:nonsense = 1",)), 1, seed=3, shard=2)
+
+
+@pytest.mark.parametrize("line", ["StringZ:nonsense = 1", "nonsense", "StringZ:aLund 0.4", "StringZ:aLund = blue"])
+def test_settings_that_pythia_does_not_understand_are_refused(line: str) -> None:
+    with pytest.raises(InputError, match=f"does not understand the setting '{line}'"):
+        DISSetting(BEAMS, 25.0, extra=(line,))
+
+
+@pytest.mark.parametrize("line", ["Beams:eA = 5", "random:seed = 3", "PhaseSpace:Q2Min = 1", "HadronLevel:Decay = on"])
+def test_settings_that_have_an_option_are_refused(line: str) -> None:
+    with pytest.raises(InputError, match="is made by the options of the command; leave it out of --set"):
+        DISSetting(BEAMS, 25.0, extra=(line,))
 
 
 def test_metadata_describes_the_sample(events: Events) -> None:

@@ -2,9 +2,9 @@
 
 The final particles (status 1) of any generator are read, with the scattered electron put first: in files of this
 package it is the first final electron (PDG 11) of the record, in others the one that comes from the beam
-(`hepmc_electron`). Records that are to be checked keep the first one, as the EIC's reconstruction does. Files that this
-package wrote with decays give those back as well. A file must be whole: it must end with HepMC3's end-of-listing mark, and
-no event may have fewer particles than it announces.
+(`hepmc_electron`). Records that are to be checked keep the first one, as the EIC's reconstruction does. Files that
+this package wrote with decays give those back as well. A file must be whole: it must end with HepMC3's end-of-listing
+mark, and no event may have fewer particles than it announces.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,6 @@
 """The scattered electron of events that do not say which particle it is."""
 
 import awkward as ak
-import numpy as np
 
 from cloudchamber.events import Events
 

@@ -23,6 +23,7 @@ from cloudchamber.recipes.ensemble import member_folder, member_split, require_m
 from cloudchamber.recipes.families import Representation, family_of
 from cloudchamber.recipes.finetuning import fine_tuning, own_fine_tuning, require_events_of, require_not_distilled
 from cloudchamber.recipes.fit import FitOptions, fit
+from cloudchamber.recipes.intake import ready
 from cloudchamber.recipes.store import (
     CHECKPOINT,
     RUN_CARD,
@@ -66,12 +67,13 @@ def train_preset(
     anew: bool = False,
     refit: bool = False,
     member: int = 0,
+    beams: str | None = None,
 ) -> TrainingResult:
-    """Train a preset on a folder of events.
+    """Train a preset on events.
 
     Args:
         preset: the model and its training; None for that of `init`, see `finetuning`.
-        data: Parquet file or folder of shards.
+        data: a file of events of any format and any generator, or a folder of Parquet shards.
         out: folder of the run; made if it does not exist.
         resume: continue the run in `out`.
         steps: optimiser steps; the preset's by default.
@@ -86,6 +88,7 @@ def train_preset(
         refit: fit the representation to these data as the preset says, and take the networks of `init` over, species
             by species.
         member: of an ensemble; all but the first are trained on events drawn with replacement.
+        beams: energies, where the file does not say them.
 
     Raises:
         InputError: if the data, the folder or a setting cannot be used.
@@ -96,6 +99,7 @@ def train_preset(
         raise InputError("--refit takes over the networks of a model: name it with --init, and leave --anew out.")
     base = None if init is None else load_model(init)
     preset = _preset_of(preset, base, anew or refit)
+    data = _data(data, out, beams, resume)
     require_level(data, preset)
     parts = member_split(split(data), member, seed)
     torch.manual_seed(seed)
@@ -110,12 +114,10 @@ def train_preset(
     if only is not None:
         _require_stage(model, only)
         model.train_only(only)
-    if refit and base is not None:
+    if base is not None and refit:
         adopt(model, representation.species.pdg_ids, base)
     elif base is not None:
-        for name, stage in base.model.stages.items():
-            if not (anew and name == only):
-                model[name].load_state_dict(stage.state_dict())
+        _take_over(model, base, only if anew else None)
     options = FitOptions(
         steps=steps,
         max_time=max_time,
@@ -159,6 +161,7 @@ def train_ensemble(
         InputError: if they are too few, or as for `train_preset`.
     """
     require_members(members)
+    data = ready(data, out, options.pop("beams", None), resume=resume)
     ended: list[TrainingResult] = []
     for number in range(members):
         place = member_folder(out, number)
@@ -224,8 +227,22 @@ def require_level(data: Path, preset: Preset) -> None:
     if level is not preset.level:
         raise InputError(
             f"the preset '{preset.name}' learns events of level {preset.level.value}, but '{data}' holds level "
-            f"{level.value if level else 'unknown'}; simulate with '--level {preset.level.value}'."
+            f"{level.value if level else 'unknown'}; choose a preset or events of the other level."
         )
+
+
+def _data(data: Path, out: Path, beams: str | None, resume: bool) -> Path:
+    """The events, copied into the run's folder where another program wrote them."""
+    if not resume:
+        _require_no_run(out)
+    return ready(data, out, beams, resume=resume)
+
+
+def _take_over(model: Cascade, base: TrainedModel, anew: str | None) -> None:
+    """Give a model the weights of another of the same sizes, except those of one stage."""
+    for name, stage in base.model.stages.items():
+        if name != anew:
+            model[name].load_state_dict(stage.state_dict())
 
 
 def _require_stage(model: Cascade, name: str) -> None:
@@ -303,12 +320,16 @@ def new_folder(out: Path) -> None:
     Raises:
         InputError: if it holds a run already, or cannot be made.
     """
-    if (out / CHECKPOINT).exists():
-        raise InputError(f"'{out}' already holds a run; continue it with --resume, or choose another --out.")
+    _require_no_run(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise explain_os_error(error, out) from error
+
+
+def _require_no_run(out: Path) -> None:
+    if (out / CHECKPOINT).exists():
+        raise InputError(f"'{out}' already holds a run; continue it with --resume, or choose another --out.")
 
 
 def write_maps(out: Path, representation: Representation) -> None:
