@@ -196,3 +196,12 @@ def test_the_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         main(["simulate", "dis", "--help"])
     assert not stop.value.code
     assert "cloudchamber simulate dis --beams 10x275" in capsys.readouterr().out
+
+
+def test_pythia_can_be_detuned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert simulate(tmp_path / "a", 50, "--set", "StringZ:aLund = 0.4", "--set", "StringPT:sigma = 0.4") == 0
+    run = parquet.read_run(tmp_path / "a")
+    assert run.settings[-2:] == ("StringZ:aLund = 0.4", "StringPT:sigma = 0.4")
+    assert "--set 'StringZ:aLund = 0.4' --set 'StringPT:sigma = 0.4'" in run.provenance["command"]
+    capsys.readouterr()
+    refused(capsys, simulate(tmp_path / "b", 50, "--set", "StringZ:aLun = 0.4"), "does not understand", "aLun = 0.4")

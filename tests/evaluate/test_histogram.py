@@ -85,3 +85,29 @@ def test_bins_hold_the_values() -> None:
     assert ((values > edges[0]) & (values < edges[-1])).mean() == pytest.approx(0.999, abs=2e-4)
     assert integer_edges(np.array([0.0, 1.0, 4.0])).tolist() == [-0.5, 0.5, 1.5, 2.5, 3.5, 4.5]
     assert len(quantile_edges(np.empty(0))) == 41
+
+
+def flat(density: list[float], error: float) -> Histogram:
+    bins = len(density)
+    return Histogram(np.arange(bins + 1.0), np.array(density), np.full(bins, error), np.full(bins, 1e6), 1e6)
+
+
+def test_the_model_is_as_uncertain_as_its_ensemble_is_wide() -> None:
+    """Three members: variance 1 less 0.25 by statistics, and Student's factor for two degrees of freedom."""
+    found = flat([1.0, 1.0], 0.5).with_members([flat([2.0, 1.0], 0.5), flat([3.0, 1.0], 0.5)])
+    assert found.model is not None
+    factor = 1.3213  # of Student's distribution with 2 degrees of freedom at the probability 0.8413
+    np.testing.assert_allclose(found.model, [factor * np.sqrt(0.75), 0.0], rtol=1e-4)
+    np.testing.assert_allclose(found.total_error, np.hypot(0.5, found.model))
+    np.testing.assert_array_equal(flat([1.0], 0.5).total_error, [0.5])
+
+
+@pytest.mark.parametrize(("members", "sigma"), [(3, 2.0), (5, 2.0), (5, 0.5), (9, 4.0)])
+def test_the_band_covers_the_truth(members: int, sigma: float) -> None:
+    """Models that scatter around the truth by sigma, with statistics of 1 each: 68 % of 4,000 bins are covered."""
+    rng, bins = np.random.default_rng(members), 4000
+    drawn = [flat(list(sigma * rng.normal(size=bins) + rng.normal(size=bins)), 1.0) for _ in range(members)]
+    truth = flat([0.0] * bins, 1e-9)
+    pulls = drawn[0].density / drawn[0].with_members(drawn[1:]).total_error
+    assert abs(np.mean(np.abs(pulls) <= 1) - 0.683) < 0.05
+    assert np.mean(np.abs(drawn[0].density - truth.density) <= drawn[0].error) < 0.63

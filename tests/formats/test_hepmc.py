@@ -182,12 +182,41 @@ def test_reads_other_generators(tmp_path: Path) -> None:
     assert record.events.flat("px").tolist() == [2.0, 1.0, 3.0, 0.5, 0.5]
     assert record.events.weight.tolist() == [2.5]
     assert record.events.run.generator == "Other"
-    assert record.events.run.beams == Beams(electron=10, hadron=100004.4 * 1e-3)
+    assert record.events.run.beams == Beams(electron=10, hadron=100.004)
     assert record.facts is not None
     assert record.facts.joined_beams.tolist() == [True]
     assert record.facts.standard_units.tolist() == [False]
     assert record.facts.status_faults.tolist() == [0]
     assert np.isnan(record.facts.cross_section_pb).all()
+
+
+def test_the_scattered_electron_is_the_one_that_comes_from_the_beam(tmp_path: Path) -> None:
+    """Beam to e- to e- and a photon; another electron of higher pT comes from a pion. Without ancestors pT decides."""
+    record = pyhepmc.GenEvent(pyhepmc.Units.GEV, pyhepmc.Units.MM)
+    beams = [pyhepmc.GenParticle((0, 0, -10, 10), 11, 4), pyhepmc.GenParticle((0, 0, 100, 100.0044), 2212, 4)]
+    hard, radiation, decay = (pyhepmc.GenVertex((0, 0, 0, 0)) for _ in range(3))
+    for beam in beams:
+        hard.add_particle_in(beam)
+    pion = pyhepmc.GenParticle((9, 0, 1, 9.1), 111, 2)
+    electron = pyhepmc.GenParticle((3, 0, 0, 3), 11, 21)
+    hard.add_particle_out(pion)
+    hard.add_particle_out(electron)
+    decay.add_particle_in(pion)
+    for pid, px in ((11, 8.0), (-11, 1.0), (22, 0.5)):
+        decay.add_particle_out(pyhepmc.GenParticle((px, 0, 1, px + 1), pid, 1))
+    radiation.add_particle_in(electron)
+    for pid, px in ((22, 1.0), (11, 2.0)):
+        radiation.add_particle_out(pyhepmc.GenParticle((px, 0, 0, px), pid, 1))
+    for vertex in (hard, decay, radiation):
+        record.add_vertex(vertex)
+    with pyhepmc.open(tmp_path / "a.hepmc3", "w") as file:
+        file.write(record)
+    found = hepmc.read(tmp_path / "a.hepmc3")
+    assert found.flat("px")[0] == 2.0
+    assert sorted(found.flat("px")) == [0.5, 1.0, 1.0, 2.0, 8.0]
+    (first,) = hepmc.iterate_records(tmp_path / "a.hepmc3")
+    assert first.events.flat("px")[0] == 8.0  # as the record is written, which is what `check` judges
+    assert hepmc.read(foreign(tmp_path / "b.hepmc3")).flat("px").tolist() == [3.0, 1.0, 2.0, 0.5, 0.5]
 
 
 def test_truncated_plain_text(stable_events: Events, tmp_path: Path) -> None:

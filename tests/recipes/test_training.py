@@ -78,7 +78,7 @@ def test_the_wrong_level_is_refused(preset: Preset, tiny_data: Path, tmp_path: P
 
 def test_events_without_beams_are_refused(preset: Preset, tiny_events: Events, tmp_path: Path) -> None:
     parquet.write(tmp_path / "x.parquet", tiny_events.with_run(tiny_events.run.with_(beams=None)))
-    with pytest.raises(InputError, match="do not say their beams"):
+    with pytest.raises(InputError, match=r"does not say its beams, .* give them with --beams"):
         train(preset, tmp_path / "x.parquet", tmp_path / "run")
 
 

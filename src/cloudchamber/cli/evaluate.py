@@ -23,14 +23,19 @@ def evaluate(
     training: Annotated[
         Path | None, typer.Option(help="What a model was trained on, to test whether it has learned events by heart.")
     ] = None,
+    ensemble: Annotated[
+        list[Path] | None,
+        typer.Option(help="Events of another member of the candidate's ensemble (give it for each), or their folder."),
+    ] = None,
     accept: Annotated[
         str | None, typer.Option(help="Keep some particles only: 'paper' for those of arXiv:2410.22421.")
     ] = None,
 ) -> None:
     """Compare events with a reference, every number beside its truth-against-truth floor.
 
-    Floors need a large reference: best 21 times as many events as are judged. Both samples must have the same
-    beams, cuts and level of decays.
+    With --ensemble every spectrum gets a band for the uncertainty of the model: the spread of models that differ by
+    chance alone, such as those of `train --members`, each with events of its own seed. Floors need a large reference:
+    best 21 times as many events as are judged. All samples must have the same beams, cuts and level of decays.
 
     Example:
         cloudchamber evaluate events.parquet --reference reference --out report --budget quick
@@ -42,6 +47,7 @@ def evaluate(
         budget: how much work it may be.
         events: judge this many events.
         training: what a model was trained on.
+        ensemble: events of other members of the candidate's ensemble, or one folder of them.
         accept: a selection of particles; all by default.
     """
     os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")  # a second of imports; transport is done with numpy here
@@ -49,11 +55,17 @@ def evaluate(
 
     with _bar() as progress:
         report = evaluate_files(
-            file, reference, out, budget=budget, events=events, training=training, accept=accept, progress=progress
-        )
+            file, reference, out, budget=budget, events=events, training=training, accept=accept,
+            ensemble=ensemble or (), progress=progress,
+        )  # fmt: skip
     verdict = report.evaluation.verdict
     for line in (verdict.sentence, *verdict.reasons):
         typer.echo(line)
+    if (found := report.ensemble) is not None:
+        typer.echo(
+            f"{found.members} members: one standard deviation covers {found.covered:.0%} of {found.bins:,} bins, "
+            f"{found.covered_by_statistics:.0%} by statistics alone"
+        )
     typer.echo(f"report: '{out / 'index.html'}'")
 
 

@@ -2,11 +2,14 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from cloudchamber.errors import InputError
+
+if TYPE_CHECKING:
+    from cloudchamber.train.trainer import TrainingResult
 
 __all__ = ["train"]
 
@@ -17,7 +20,9 @@ def train(
         typer.Argument(help="A preset that ships with the package, or a .toml file; that of --init by default."),
     ] = None,
     *,
-    data: Annotated[Path, typer.Option(help="Folder of Parquet shards, or one file.")],
+    data: Annotated[
+        Path, typer.Option(help="Events of any generator: HepMC3, Parquet or ROOT, or a folder of Parquet shards.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps; the preset's by default.")] = None,
@@ -35,6 +40,12 @@ def train(
     ] = None,
     anew: Annotated[bool, typer.Option(help="Start the stage of --only from nothing, in the preset's size.")] = False,
     refit: Annotated[bool, typer.Option(help="Fit the maps and species of --init's networks to these events.")] = False,
+    beams: Annotated[
+        str | None, typer.Option(help="Electron x hadron energies in GeV, where the file does not say them.")
+    ] = None,
+    members: Annotated[
+        int | None, typer.Option(help="Train an ensemble of so many models, each with the whole budget.")
+    ] = None,
     snapshots: Annotated[str | None, typer.Option(help="Keep averaged weights this often, such as 15m.")] = None,
 ) -> None:
     """Train a model on simulated or measured events.
@@ -44,7 +55,8 @@ def train(
     `torchrun --nproc-per-node N -m cloudchamber train ...` to train data-parallel.
 
     From the weights of --init it learns with a rate of 3e-4 after 50 steps of warm-up, unless the preset gives others;
-    events that the model's maps cannot hold (other beams, lower Q2, unknown species) need --refit.
+    events that the model's maps cannot hold (other beams, lower Q2, unknown species) need --refit. Files of other
+    generators are copied into the run's folder with the scattered electron first; see docs/own-events.md.
 
     Examples:
         cloudchamber train ep-dis-10x275 --data data/train --out runs/a --max-time 90m
@@ -52,7 +64,7 @@ def train(
 
     Args:
         preset: a shipped preset, or a .toml file; that of --init by default.
-        data: folder of Parquet shards, or one file.
+        data: a file of events, or a folder of Parquet shards.
         out: folder of the run.
         resume: continue the run in `out`.
         steps: optimiser steps.
@@ -64,23 +76,33 @@ def train(
         only: train one stage.
         anew: start this stage from nothing.
         refit: take over the networks of --init for other maps and species.
+        beams: energies, where the file does not say them.
+        members: train an ensemble of so many models.
         snapshots: keep averaged weights this often.
 
     Raises:
         InputError: if --resume is given for a folder that holds no run.
     """
     from cloudchamber.recipes.config import load_preset
-    from cloudchamber.recipes.training import train_preset
+    from cloudchamber.recipes.training import train_ensemble, train_preset
 
     chosen = None if preset is None else load_preset(preset)
-    if resume and not (out / "card.json").is_file():
+    started = out / "card.json" if members is None else out / "member-0" / "card.json"
+    if resume and not started.is_file():
         raise InputError(f"'{out}' holds no run to continue; leave --resume out to start one.")
-    seconds = None if max_time is None else duration(max_time, "--max-time")
-    minutes = None if snapshots is None else duration(snapshots, "--snapshots") / 60
-    result = train_preset(
-        chosen, data, out, resume=resume, steps=steps, max_time=seconds, device=device, precision=precision,
-        seed=seed, snapshot_minutes=minutes, init=init, only=only, anew=anew, refit=refit,
-    )  # fmt: skip
+    options: dict[str, Any] = {
+        "steps": steps, "max_time": None if max_time is None else duration(max_time, "--max-time"), "device": device,
+        "precision": precision, "seed": seed, "init": init, "only": only, "anew": anew, "refit": refit, "beams": beams,
+        "snapshot_minutes": None if snapshots is None else duration(snapshots, "--snapshots") / 60, "resume": resume,
+    }  # fmt: skip
+    if members is None:
+        _tell(train_preset(chosen, data, out, **options), out)
+        return
+    for number, result in enumerate(train_ensemble(chosen, data, out, members, **options)):
+        _tell(result, out / f"member-{number}")
+
+
+def _tell(result: "TrainingResult", out: Path) -> None:
     state = f"interrupted by {result.signal}; add --resume to continue" if result.signal else "done"
     loss = "" if result.validation_loss is None else f", validation loss {result.validation_loss:.4f}"
     typer.echo(f"{state}: step {result.step:,} after {result.elapsed / 60:.1f} minutes{loss}: '{out}'")

@@ -5,15 +5,20 @@ could not be measured is null, never NaN. `metrics` is the table of everything t
 or observable by observable. `metrics_schema()` is the JSON schema; it is also shipped as `metrics.schema.json` beside
 this module, and `python -m cloudchamber.evaluate.document` prints it.
 
+Where the candidate is a member of an ensemble, `ensemble` holds the spectra with the uncertainty of the model, and how
+many of their bins it covers; else it is null.
+
 Version 2 adds `metrics`, `verdict.tests`, and the distributions of the classifiers' density ratios to version 1.
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from cloudchamber.evaluate.bands import Band, coverage
 from cloudchamber.evaluate.evaluation import Evaluation, Measurement, Multiplicity
 from cloudchamber.evaluate.multivariate import Metric
 from cloudchamber.evaluate.observables import OBSERVABLES
@@ -190,6 +195,58 @@ class SettingsRecord(_Record):
     acceptance: str | None = None
 
 
+class BandRecord(_Record):
+    """One spectrum per event and unit of its axis; `species` is null for event observables.
+
+    The statistical errors of candidate and reference and the uncertainty of the model are standard deviations.
+    """
+
+    species: str | None
+    quantity: str
+    edges: tuple[float, ...]
+    candidate: tuple[float, ...]
+    candidate_error: tuple[float, ...]
+    model_error: tuple[float, ...]
+    reference: tuple[float, ...]
+    reference_error: tuple[float, ...]
+
+    @classmethod
+    def of(cls, band: Band) -> "BandRecord":
+        """The record of a spectrum.
+
+        Args:
+            band: the spectrum, with the uncertainty of the model.
+        """
+        a, b = band.candidate, band.reference
+        assert a.model is not None
+        columns = {"edges": a.edges, "candidate": a.density, "candidate_error": a.error, "model_error": a.model,
+                   "reference": b.density, "reference_error": b.error}  # fmt: skip
+        rounded = {name: tuple(float(f"{v:.6g}") for v in values) for name, values in columns.items()}
+        return cls(species=band.species, quantity=band.quantity, **rounded)
+
+
+class EnsembleRecord(_Record):
+    """Spectra with the uncertainty of the model, and the share of their bins that one standard deviation covers."""
+
+    members: int
+    bins: int
+    covered_by_statistics: float
+    covered: float
+    bands: tuple[BandRecord, ...]
+
+    @classmethod
+    def of(cls, bands: Sequence[Band], members: int) -> "EnsembleRecord":
+        """The record of an ensemble.
+
+        Args:
+            bands: its spectra.
+            members: how many models there are, the candidate's among them.
+        """
+        found = coverage(tuple(bands))
+        return cls(members=members, bins=found.bins, covered_by_statistics=found.statistics, covered=found.total,
+                   bands=tuple(map(BandRecord.of, bands)))  # fmt: skip
+
+
 class MetricsDocument(_Record):
     """Everything in `metrics.json`."""
 
@@ -203,6 +260,7 @@ class MetricsDocument(_Record):
     multiplicities: tuple[MultiplicityRecord, ...]
     conservation: tuple[ConservationRecord, ...]
     metrics: tuple[MetricRecord, ...]
+    ensemble: EnsembleRecord | None = None
 
 
 def metrics_schema() -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """HepMC3 text, read in blocks of whole events with bounded memory.
 
-The final particles (status 1) of any generator are read, with the scattered electron put first: as in the
-EIC's reconstruction, it is the first final electron (PDG 11) of the record. Files that this package wrote
-with decays give those back as well. A file must be whole: it must end with HepMC3's end-of-listing mark, and
-no event may have fewer particles than it announces.
+The final particles (status 1) of any generator are read, with the scattered electron put first: in files of this
+package it is the first final electron (PDG 11) of the record, in others the one that comes from the beam
+(`hepmc_electron`). Records that are to be checked keep the first one, as the EIC's reconstruction does. Files that
+this package wrote with decays give those back as well. A file must be whole: it must end with HepMC3's end-of-listing
+mark, and no event may have fewer particles than it announces.
 """
 
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from cloudchamber.errors import InputError
 from cloudchamber.events import Beams, Events, RunInfo
 from cloudchamber.events.events import HISTORY_COLUMNS, MOMENTUM_COLUMNS
 from cloudchamber.formats.compressed import open_for_reading
+from cloudchamber.formats.hepmc_electron import first_electrons, scattered_electrons
 from cloudchamber.formats.hepmc_text import DamagedTextError, Particles, Text, Vertices
 from cloudchamber.formats.hepmc_write import END_MARK, HISTORY_ATTRIBUTE, RUN_ATTRIBUTE, START_MARK
 from cloudchamber.formats.reader import collect
@@ -55,12 +57,12 @@ def iterate(path: Path, batch_size: int = 20_000) -> Iterator[Events]:
         batch_size: most events in a piece.
 
     Yields:
-        Consecutive events, the first final electron of each (if there is one) before its other particles.
+        Consecutive events, the scattered electron of each (if there is one) before its other particles.
 
     Raises:
         InputError: if the file is missing, damaged, truncated or empty.
     """
-    for record in iterate_records(path, batch_size):
+    for record in _records(path, batch_size, as_written=False):
         yield record.events
 
 
@@ -86,14 +88,20 @@ def iterate_records(path: Path, batch_size: int = 20_000) -> Iterator[Record]:
     Raises:
         InputError: if the file is missing, damaged, truncated or empty.
     """
+    yield from _records(path, batch_size, as_written=True)
+
+
+def _records(path: Path, batch_size: int, *, as_written: bool) -> Iterator[Record]:
+    """Records whose scattered electron is the first one written, or is looked for in files of other programs."""
     if not path.exists():
         raise InputError(f"'{path}' does not exist; check the path.")
     with open_for_reading(path) as stream:
         attributes, tools, rest = _read_header(stream, path)
         history, run, first = attributes.get(HISTORY_ATTRIBUTE) == "1", None, 0
+        ordered = as_written or RUN_ATTRIBUTE in attributes
         for block in _blocks(stream, rest, path, batch_size):
             try:
-                lines = _Block.of(Text(block), history)
+                lines = _Block.of(Text(block), history, ordered)
                 events, facts = lines.events(), lines.facts()
             except DamagedTextError as damage:
                 raise InputError(
@@ -180,14 +188,15 @@ class _Block(NamedTuple):
     history: bool
 
     @classmethod
-    def of(cls, text: Text, history: bool) -> "_Block":
+    def of(cls, text: Text, history: bool, ordered: bool) -> "_Block":
         particles, vertices = _in_standard_units(text)
         first = np.concatenate([[0], np.cumsum(text.announced)])
         owner = vertices.event[vertices.vertex_of_incoming]
         if ((vertices.incoming < 1) | (vertices.incoming > text.announced[owner])).any():
             raise DamagedTextError("a vertex takes in a particle that does not exist")
         entered = first[owner] + vertices.incoming - 1
-        return cls(text, particles, vertices, first, entered, _kept_rows(particles, history), history)
+        electrons = first_electrons(particles) if ordered else scattered_electrons(particles, vertices, first, entered)
+        return cls(text, particles, vertices, first, entered, _kept_rows(particles, electrons, history), history)
 
     def events(self) -> Events:
         """The kept particles."""
@@ -278,14 +287,12 @@ def _in_standard_units(text: Text) -> tuple[Particles, Vertices]:
     return particles, vertices._replace(position=vertices.position * length[:, None])
 
 
-def _kept_rows(particles: Particles, history: bool) -> NDArray[np.int64]:
+def _kept_rows(particles: Particles, electrons: NDArray[np.int64], history: bool) -> NDArray[np.int64]:
     """Rows of the particles that events hold, in their order there: the scattered electron first."""
-    status, pdg_id = particles.columns["status"], particles.columns["pdg_id"]
+    status = particles.columns["status"]
     rows = np.flatnonzero((status != _BEAM) if history else (status == _FINAL))
-    electrons = np.flatnonzero((status == _FINAL) & (pdg_id == 11))
-    scattered = electrons[np.unique(particles.event[electrons], return_index=True)[1]]
     later = np.ones(len(status), dtype=bool)
-    later[scattered] = False
+    later[electrons] = False
     order: NDArray[np.int64] = rows[np.lexsort((later[rows], particles.event[rows]))]
     return order
 
@@ -307,8 +314,13 @@ def _foreign_run_info(tools: list[list[str]], facts: RecordFacts) -> RunInfo:
     ep = head_on and facts.beam_ids[0].tolist() == [11, 2212]
     tool = [*(tools[0] if tools else []), "", ""]
     return RunInfo(
-        beams=Beams(electron=momenta[0, 0], hadron=momenta[1, 0]) if ep else None,
+        beams=Beams(electron=_rounded(momenta[0, 0]), hadron=_rounded(momenta[1, 0])) if ep else None,
         cross_section_pb=cross_section if np.isfinite(cross_section) and cross_section >= 0 else None,
         generator=tool[0] or None,
         generator_version=tool[1] or None,
     )
+
+
+def _rounded(energy: float) -> float:
+    """A beam's energy without the rounding of the program that wrote it: six digits."""
+    return float(f"{energy:.6g}")

@@ -1,6 +1,6 @@
 """`evaluate` with files: read two samples, compare them, write the report."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from cloudchamber.errors import InputError
 from cloudchamber.evaluate import Evaluation, evaluate
+from cloudchamber.evaluate.bands import bands
 from cloudchamber.evaluate.budget import FEWEST_EVENTS, Budget
 from cloudchamber.evaluate.displays import choose_displays
-from cloudchamber.evaluate.document import to_document
+from cloudchamber.evaluate.document import EnsembleRecord, to_document
 from cloudchamber.evaluate.evaluation import comparable_beams
 from cloudchamber.evaluate.figures.comparison import Comparison
 from cloudchamber.evaluate.figures.gallery import DRAWINGS, Drawn, draw, drawn
@@ -20,6 +21,7 @@ from cloudchamber.evaluate.report import report_page
 from cloudchamber.formats import files
 from cloudchamber.formats.atomic import atomic_path, explain_os_error
 from cloudchamber.physics.acceptance import Acceptance
+from cloudchamber.recipes.ensemble import members_of
 from cloudchamber.recipes.workers import Advance, Helpers, available_cores, behind
 
 __all__ = ["Report", "evaluate_files"]
@@ -32,10 +34,12 @@ class Report:
     Attributes:
         evaluation: the numbers.
         folder: holds metrics.json, index.html and figures/.
+        ensemble: spectra with the uncertainty of the model; None where no other members were given.
     """
 
     evaluation: Evaluation
     folder: Path
+    ensemble: EnsembleRecord | None = None
 
 
 def evaluate_files(
@@ -48,6 +52,7 @@ def evaluate_files(
     accept: str | None = None,
     workers: int | None = None,
     training: Path | None = None,
+    ensemble: Sequence[Path] = (),
     progress: Progress = silent,
 ) -> Report:
     """Compare a file of events with a reference and write a report.
@@ -61,6 +66,7 @@ def evaluate_files(
         accept: name of a selection of particles; all by default.
         workers: processes that draw figures; by default one for each core, at most 4.
         training: events that the candidate may have been learned from, for the test of memorisation.
+        ensemble: events of the other members of the candidate's ensemble: files, or one folder of them.
         progress: told of every step.
 
     Raises:
@@ -69,7 +75,8 @@ def evaluate_files(
     allowed, acceptance = Budget.named(budget), None if accept is None else Acceptance.named(accept)
     if events is not None and events < FEWEST_EVENTS:
         raise InputError(f"--events {events} is too few; evaluate needs at least {FEWEST_EVENTS}.")
-    for file in (candidate, *([training] if training else [])):
+    others = members_of(ensemble, candidate)
+    for file in (candidate, *others, *([training] if training else [])):
         comparable_beams(files.read_run(file), files.read_run(reference))
     if events is not None:
         allowed = allowed.judging(events)
@@ -78,10 +85,14 @@ def evaluate_files(
     judged = files.read(candidate, allowed.events).final_state()
     truth = files.read(reference, allowed.reference_events(len(judged))).final_state()
     known = files.read(training, allowed.training_events).final_state() if training else None
-    comparison = Comparison.before(judged, truth, allowed, acceptance)
+    members = [files.read(member, allowed.events).final_state() for member in others]
+    comparison = Comparison.before(judged, truth, allowed, acceptance, members)
     with _drawing(comparison, folder / "figures", workers or available_cores()) as finish:
         evaluation = evaluate(judged, truth, allowed, part(progress, 0.02, 0.75), known, acceptance=acceptance)
         document = to_document(evaluation, str(candidate), str(reference))
+        if members:
+            found = EnsembleRecord.of(bands(comparison.with_numbers(evaluation)), len(members) + 1)
+            document = document.model_copy(update={"ensemble": found})
         with atomic_path(folder / "metrics.json") as path:
             path.write_text(document.model_dump_json(indent=2), encoding="utf-8")
         progress("figures", 0.8)
@@ -90,7 +101,7 @@ def evaluate_files(
     with atomic_path(folder / "index.html") as path:
         path.write_text(report_page(document, figures, displays), encoding="utf-8")
     progress("done", 1.0)
-    return Report(evaluation, folder)
+    return Report(evaluation, folder, document.ensemble)
 
 
 @contextmanager

@@ -19,9 +19,11 @@ from cloudchamber.models.cascade import Cascade
 from cloudchamber.recipes.adopt import adopt
 from cloudchamber.recipes.config import Preset, Training
 from cloudchamber.recipes.domain import domain_of
+from cloudchamber.recipes.ensemble import member_folder, member_split, require_members
 from cloudchamber.recipes.families import Representation, family_of
 from cloudchamber.recipes.finetuning import fine_tuning, own_fine_tuning, require_events_of, require_not_distilled
 from cloudchamber.recipes.fit import FitOptions, fit
+from cloudchamber.recipes.intake import ready
 from cloudchamber.recipes.store import (
     CHECKPOINT,
     RUN_CARD,
@@ -41,6 +43,7 @@ __all__ = [
     "phase_of",
     "require_level",
     "run_of",
+    "train_ensemble",
     "train_preset",
     "with_phase",
     "write_maps",
@@ -63,12 +66,14 @@ def train_preset(
     only: str | None = None,
     anew: bool = False,
     refit: bool = False,
+    member: int = 0,
+    beams: str | None = None,
 ) -> TrainingResult:
-    """Train a preset on a folder of events.
+    """Train a preset on events.
 
     Args:
         preset: the model and its training; None for that of `init`, see `finetuning`.
-        data: Parquet file or folder of shards.
+        data: a file of events of any format and any generator, or a folder of Parquet shards.
         out: folder of the run; made if it does not exist.
         resume: continue the run in `out`.
         steps: optimiser steps; the preset's by default.
@@ -82,6 +87,8 @@ def train_preset(
         anew: start the stage `only` from nothing, in the preset's size, between the other stages of `init`.
         refit: fit the representation to these data as the preset says, and take the networks of `init` over, species
             by species.
+        member: of an ensemble; all but the first are trained on events drawn with replacement.
+        beams: energies, where the file does not say them.
 
     Raises:
         InputError: if the data, the folder or a setting cannot be used.
@@ -92,8 +99,9 @@ def train_preset(
         raise InputError("--refit takes over the networks of a model: name it with --init, and leave --anew out.")
     base = None if init is None else load_model(init)
     preset = _preset_of(preset, base, anew or refit)
+    data = _data(data, out, beams, resume)
     require_level(data, preset)
-    parts = split(data)
+    parts = member_split(split(data), member, seed)
     torch.manual_seed(seed)
     if not resume:
         if base is not None and not anew:
@@ -106,12 +114,10 @@ def train_preset(
     if only is not None:
         _require_stage(model, only)
         model.train_only(only)
-    if refit and base is not None:
+    if base is not None and refit:
         adopt(model, representation.species.pdg_ids, base)
     elif base is not None:
-        for name, stage in base.model.stages.items():
-            if not (anew and name == only):
-                model[name].load_state_dict(stage.state_dict())
+        _take_over(model, base, only if anew else None)
     options = FitOptions(
         steps=steps,
         max_time=max_time,
@@ -121,9 +127,50 @@ def train_preset(
         snapshot_minutes=snapshot_minutes,
     )
     result = fit(model, representation, parts, preset.training, options, out=out, resume=resume)
-    phase = phase_of(parts, preset.training, result, stages=only or "all")
+    drawn = {} if member == 0 else {"member": member, "bootstrap_seed": seed}
+    phase = phase_of(parts, preset.training, result, stages=only or "all", **drawn)
     write_card(out / RUN_CARD, with_phase(start, out.name, phase))
     return result
+
+
+def train_ensemble(
+    preset: Preset | None,
+    data: Path,
+    out: Path,
+    members: int,
+    *,
+    seed: int = 0,
+    resume: bool = False,
+    **options: Any,  # noqa: ANN401
+) -> list[TrainingResult]:
+    """Train the members of an ensemble one after the other, each with the whole budget; see `recipes.ensemble`.
+
+    Args:
+        preset: as for `train_preset`.
+        data: as for `train_preset`.
+        out: folder of the ensemble; its members' runs are in folders inside.
+        members: how many.
+        seed: of the first member; each other has the next.
+        resume: continue the members that were begun.
+        **options: other arguments of `train_preset`.
+
+    Returns:
+        How each training ended; the last one was interrupted if there are fewer than members.
+
+    Raises:
+        InputError: if they are too few, or as for `train_preset`.
+    """
+    require_members(members)
+    data = ready(data, out, options.pop("beams", None), resume=resume)
+    ended: list[TrainingResult] = []
+    for number in range(members):
+        place = member_folder(out, number)
+        begun = resume and (place / CHECKPOINT).exists()
+        one = train_preset(preset, data, place, seed=seed + number, resume=begun, member=number, **options)
+        ended.append(one)
+        if one.signal is not None:
+            break
+    return ended
 
 
 def _preset_of(preset: Preset | None, base: TrainedModel | None, changed: bool) -> Preset:
@@ -180,8 +227,22 @@ def require_level(data: Path, preset: Preset) -> None:
     if level is not preset.level:
         raise InputError(
             f"the preset '{preset.name}' learns events of level {preset.level.value}, but '{data}' holds level "
-            f"{level.value if level else 'unknown'}; simulate with '--level {preset.level.value}'."
+            f"{level.value if level else 'unknown'}; choose a preset or events of the other level."
         )
+
+
+def _data(data: Path, out: Path, beams: str | None, resume: bool) -> Path:
+    """The events, copied into the run's folder where another program wrote them."""
+    if not resume:
+        _require_no_run(out)
+    return ready(data, out, beams, resume=resume)
+
+
+def _take_over(model: Cascade, base: TrainedModel, anew: str | None) -> None:
+    """Give a model the weights of another of the same sizes, except those of one stage."""
+    for name, stage in base.model.stages.items():
+        if name != anew:
+            model[name].load_state_dict(stage.state_dict())
 
 
 def _require_stage(model: Cascade, name: str) -> None:
@@ -260,12 +321,16 @@ def new_folder(out: Path) -> None:
     Raises:
         InputError: if it holds a run already, or cannot be made.
     """
-    if (out / CHECKPOINT).exists():
-        raise InputError(f"'{out}' already holds a run; continue it with --resume, or choose another --out.")
+    _require_no_run(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise explain_os_error(error, out) from error
+
+
+def _require_no_run(out: Path) -> None:
+    if (out / CHECKPOINT).exists():
+        raise InputError(f"'{out}' already holds a run; continue it with --resume, or choose another --out.")
 
 
 def write_maps(out: Path, representation: Representation) -> None:

@@ -4,9 +4,10 @@ Figures that need whole events (jets, other frames, pairs of particles) are draw
 `few` says how many.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +17,33 @@ from cloudchamber.evaluate.derived import Derived
 from cloudchamber.evaluate.evaluation import Evaluation, comparable_beams
 from cloudchamber.evaluate.event_view import PairKind, pair_masses
 from cloudchamber.evaluate.figures.histogram import Histogram
-from cloudchamber.evaluate.observables import OBSERVABLES, one_observable
+from cloudchamber.evaluate.observables import OBSERVABLES, observable_matrix, one_observable
 from cloudchamber.evaluate.pixelate import PIXELS, pixelate
 from cloudchamber.evaluate.sample import Column, Sample
 from cloudchamber.evaluate.species import Feature, Species
 from cloudchamber.events import Events, RunInfo
 from cloudchamber.physics.acceptance import Acceptance, accepted
 
-__all__ = ["Columns", "Comparison"]
+__all__ = ["Columns", "Comparison", "Shared"]
 
 Array = NDArray[np.float64]
 _FEW = 4
 """Where whole events are needed, one in so many of the reference events of other figures is drawn."""
+
+
+class Shared(NamedTuple):
+    """One quantity of one sample, and the share of its event that each value carries; all ones by default."""
+
+    column: Column
+    share: Array | None = None
+
+    def histogram(self, edges: Array) -> Histogram:
+        """The quantity as a histogram.
+
+        Args:
+            edges: bins.
+        """
+        return Histogram.fill(self.column, edges, self.share)
 
 
 @dataclass(frozen=True)
@@ -38,20 +54,49 @@ class Columns:
         candidate: of the candidate.
         reference: of the reference.
         shares: the share of its event that each value carries, of both; all ones by default.
+        members: of the other members of the candidate's ensemble; none by default.
     """
 
     candidate: Column
     reference: Column
     shares: tuple[Array | None, Array | None] = (None, None)
+    members: tuple[Shared, ...] = ()
+
+    @classmethod
+    def of(cls, parts: Sequence[Shared]) -> "Columns":
+        """One quantity of candidate, reference, and other members, in this order.
+
+        Args:
+            parts: at least two.
+        """
+        one, two, *members = parts
+        return cls(one.column, two.column, (one.share, two.share), tuple(members))
+
+    def joined(self, other: "Columns", join: Callable[[Column, Column], Shared]) -> "Columns":
+        """A quantity made of two, sample by sample.
+
+        Args:
+            other: the second quantity, of the same samples.
+            join: makes one of the two.
+        """
+        pairs = zip(self._columns, other._columns, strict=True)
+        return Columns.of([join(one, two) for one, two in pairs])
 
     def histograms(self, edges: Array) -> tuple[Histogram, Histogram]:
-        """Both as histograms, candidate first.
+        """Both as histograms, candidate first; that has the uncertainty of its model where there are members.
 
         Args:
             edges: bins.
         """
         one, two = self.shares
-        return Histogram.fill(self.candidate, edges, one), Histogram.fill(self.reference, edges, two)
+        candidate, reference = Histogram.fill(self.candidate, edges, one), Histogram.fill(self.reference, edges, two)
+        if self.members:
+            candidate = candidate.with_members([member.histogram(edges) for member in self.members])
+        return candidate, reference
+
+    @property
+    def _columns(self) -> tuple[Column, ...]:
+        return (self.candidate, self.reference, *(member.column for member in self.members))
 
 
 @dataclass(frozen=True)
@@ -63,16 +108,23 @@ class Comparison:
         reference: what to draw them against; may hold more events than are compared.
         acceptance: which particles were kept; None for all.
         evaluation: the numbers; None before they are known, when only some figures can be drawn.
+        members: events of the other members of the candidate's ensemble; none by default.
     """
 
     candidate: Sample
     reference: Sample
     acceptance: Acceptance | None = None
     evaluation: Evaluation | None = None
+    members: tuple[Sample, ...] = ()
 
     @classmethod
     def before(
-        cls, candidate: Events, reference: Events, budget: Budget, acceptance: Acceptance | None = None
+        cls,
+        candidate: Events,
+        reference: Events,
+        budget: Budget,
+        acceptance: Acceptance | None = None,
+        members: Sequence[Events] = (),
     ) -> "Comparison":
         """The comparison that an evaluation will make, without its numbers.
 
@@ -81,16 +133,23 @@ class Comparison:
             reference: the reference that will be given to it.
             budget: the budget that will be given to it.
             acceptance: which particles to keep; all by default.
+            members: events of the other members of the candidate's ensemble.
 
         Raises:
-            InputError: if the two cannot be compared.
+            InputError: if the samples cannot be compared, or a member's events are not whole.
         """
         beams, n = comparable_beams(candidate.run, reference.run), budget.candidate_events(len(candidate))
         judged, drawn = (
             accepted(events[:most].final_state(), acceptance)
             for events, most in ((candidate, n), (reference, max(budget.figure_events, n)))
         )
-        return cls(Sample(judged, beams, judged.offsets), Sample(drawn, beams, drawn.offsets), acceptance)
+        others = tuple(
+            Sample.of(accepted(events[:n].final_state(), acceptance), beams, f"member {number} of the ensemble")
+            for number, events in enumerate(members, 1)
+        )
+        return cls(
+            Sample(judged, beams, judged.offsets), Sample(drawn, beams, drawn.offsets), acceptance, members=others
+        )
 
     @classmethod
     def of(cls, evaluation: Evaluation, candidate: Events, reference: Events) -> "Comparison":
@@ -130,9 +189,13 @@ class Comparison:
         return replace(self, reference=self.reference[: min(most, len(self.reference))])
 
     @cached_property
-    def derived(self) -> tuple[Derived, Derived]:
-        """What is derived from whole events, of candidate and reference."""
-        return Derived(self.candidate), Derived(self.reference)
+    def derived(self) -> tuple[Derived, ...]:
+        """What is derived from whole events, of candidate, reference and other members."""
+        return tuple(Derived(sample) for sample in self._samples)
+
+    @property
+    def _samples(self) -> tuple[Sample, ...]:
+        return (self.candidate, self.reference, *self.members)
 
     def pixelated(self, pixels: int = PIXELS) -> Sample:
         """The reference as images would hold it.
@@ -144,13 +207,20 @@ class Comparison:
         return Sample(events, self.reference.beams, events.offsets)
 
     def both(self, quantity: Callable[[Derived], Column]) -> Columns:
-        """A derived quantity of both samples.
+        """A derived quantity of all samples.
 
         Args:
             quantity: from what is derived of a sample to a column.
         """
-        one, two = (quantity(derived) for derived in self.derived)
-        return Columns(one, two)
+        return Columns.of([Shared(quantity(derived)) for derived in self.derived])
+
+    def each(self, quantity: Callable[[Sample], Column]) -> Columns:
+        """A quantity of all samples.
+
+        Args:
+            quantity: from a sample to a column.
+        """
+        return Columns.of([Shared(quantity(sample)) for sample in self._samples])
 
     @property
     def labels(self) -> tuple[str, str]:
@@ -175,8 +245,7 @@ class Comparison:
             species: which particles.
             feature: which feature.
         """
-        a, b = (s.feature(s.particles(species), feature) for s in (self.candidate, self.reference))
-        return Columns(a, b)
+        return self.each(lambda sample: sample.feature(sample.particles(species), feature))
 
     def counts(self, species: Species) -> Columns:
         """Number of particles of a species in each event.
@@ -184,8 +253,7 @@ class Comparison:
         Args:
             species: which particles.
         """
-        a, b = (s.counts(s.particles(species)) for s in (self.candidate, self.reference))
-        return Columns(a, b)
+        return self.each(lambda sample: sample.counts(sample.particles(species)))
 
     def observable(self, key: str) -> Columns:
         """One event observable.
@@ -193,17 +261,19 @@ class Comparison:
         Args:
             key: its name.
         """
-        if self.evaluation is None:
-            return self._columns(*(one_observable(sample, key) for sample in (self.candidate, self.reference)))
         k = next(k for k, observable in enumerate(OBSERVABLES) if observable.key == key)
-        a, b = self.evaluation.observables
-        return self._columns(a[:, k], b[:, k])
+        members = [Shared(Column.per_event(x[:, k], s.weight)) for s, x in zip(self.members, self._known, strict=True)]
+        if self.evaluation is None:
+            found = [one_observable(sample, key) for sample in (self.candidate, self.reference)]
+        else:
+            found = [table[:, k] for table in self.evaluation.observables]
+        both = zip((self.candidate, self.reference), found, strict=True)
+        return Columns.of([*(Shared(Column.per_event(v[: len(s)], s.weight[: len(v)])) for s, v in both), *members])
 
-    def _columns(self, candidate: Array, reference: Array) -> Columns:
-        """One number for each event, or for the first of them."""
-        found = ((self.candidate, candidate), (self.reference, reference))
-        one, two = (Column.per_event(v[: len(s)], s.weight[: len(v)]) for s, v in found)
-        return Columns(one, two)
+    @cached_property
+    def _known(self) -> list[Array]:
+        """Observables of the other members."""
+        return [observable_matrix(sample) for sample in self.members]
 
     def masses(self, *kinds: PairKind) -> Columns:
         """Masses of all pairs of some kinds.

@@ -6,12 +6,24 @@ With c_ib the number of values of event i in bin b (or the sum of their shares),
     error_b   = sqrt(sum_i w_i^2 (c_ib - m_b)^2) / (width_b sum_i w_i)
 
 so that particles of one event, which are not independent, are counted as the one draw that they are.
+
+Where other members of an ensemble made events as well (`with_members`), the candidate is one of M models that differ by
+chance alone, and its distance from the truth is as uncertain as theirs from each other. With m = 1 ... M,
+
+    model_b^2 = t^2 max(0, var_m(density_mb) - mean_m(error_mb^2))
+
+where var has M - 1 in its denominator; the spread that the members' own statistics make is taken off, and t is the
+quantile of Student's distribution with M - 1 degrees of freedom where the normal one has its standard deviation,
+because a variance of so few is uncertain itself. The band covers what differs between the members, and no error that
+they share.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from cloudchamber.evaluate.sample import Column
 
@@ -19,6 +31,7 @@ __all__ = ["Histogram", "integer_edges", "quantile_edges"]
 
 Array = NDArray[np.float64]
 _BLOCK = 20_000
+_ONE_SIGMA = float(stats.norm.cdf(1.0))
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,7 @@ class Histogram:
         error: its statistical uncertainty, shape (b,).
         entries: number of values in each bin, unweighted, shape (b,).
         events: effective number of events.
+        model: uncertainty of the model that made the events, shape (b,); None where it is not known.
     """
 
     edges: Array
@@ -38,6 +52,7 @@ class Histogram:
     error: Array
     entries: Array
     events: float
+    model: Array | None = None
 
     @classmethod
     def fill(cls, column: Column, edges: Array, share: Array | None = None) -> "Histogram":
@@ -63,10 +78,29 @@ class Histogram:
         middle: Array = (self.edges[1:] + self.edges[:-1]) / 2
         return middle
 
+    def with_members(self, members: Sequence["Histogram"]) -> "Histogram":
+        """The same with the uncertainty of the model, from the spread of an ensemble.
+
+        Args:
+            members: histograms of the other members, with the same bins; at least one.
+        """
+        ensemble = (self, *members)
+        spread = np.var([one.density for one in ensemble], axis=0, ddof=1)
+        chance = np.mean([one.error**2 for one in ensemble], axis=0)
+        t = stats.t.ppf(_ONE_SIGMA, len(ensemble) - 1)
+        return replace(self, model=t * np.sqrt(np.maximum(spread - chance, 0.0)))
+
+    @property
+    def total_error(self) -> Array:
+        """Statistical uncertainty and that of the model, where it is known, in quadrature, shape (b,)."""
+        total: Array = self.error if self.model is None else np.hypot(self.error, self.model)
+        return total
+
     def pulls(self, reference: "Histogram", fewest: float) -> Array:
         """Differences from a reference in units of their standard deviation if there were none, shape (b,).
 
-        The deviation is the reference's, scaled to both numbers of events, because an empty bin knows no error.
+        The deviation is the reference's, scaled to both numbers of events, because an empty bin knows no error; the
+        uncertainty of the model is added in quadrature.
 
         Args:
             reference: with the same bins.
@@ -74,6 +108,7 @@ class Histogram:
         """
         expected = reference.entries * min(1.0, self.events / reference.events)
         sigma = reference.error * np.sqrt(1 + reference.events / self.events)
+        sigma = sigma if self.model is None else np.hypot(sigma, self.model)
         enough = (expected >= fewest) & (sigma > 0)
         difference = self.density - reference.density
         pulls: Array = np.divide(difference, sigma, out=np.full_like(sigma, np.nan), where=enough)

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cloudchamber.evaluate.event_view import PairKind
-from cloudchamber.evaluate.figures.comparison import Columns, Comparison
+from cloudchamber.evaluate.figures.comparison import Comparison, Shared
 from cloudchamber.evaluate.figures.panels import Panel, draw_panels
 from cloudchamber.evaluate.sample import Column
 
@@ -54,18 +54,16 @@ def masses_without_background(comparison: Comparison) -> Figure:
     """
     few, panels = comparison.few, []
     for unlike, alike, (low, high, bins), label in _ALIKE:
-        one, two = few.masses(*unlike), few.masses(*alike)
-        a, share = _difference(one.candidate, two.candidate)
-        b, other = _difference(one.reference, two.reference)
-        panels.append(Panel(Columns(a, b, (share, other)), np.linspace(low, high, bins + 1), label,
+        columns = few.masses(*unlike).joined(few.masses(*alike), _difference)
+        panels.append(Panel(columns, np.linspace(low, high, bins + 1), label,
                             "unlike less like  [1/GeV]", ratio_range=(0.0, 2.0)))  # fmt: skip
     return draw_panels(few, panels, 3, width=4.8, height=4.4, pulls=True)
 
 
-def _difference(unlike: Column, alike: Column) -> tuple[Column, "np.ndarray[tuple[int, ...], np.dtype[np.float64]]"]:
+def _difference(unlike: Column, alike: Column) -> Shared:
     """Values of both, event after event, and +1 or -1 for each."""
     event = np.concatenate([np.repeat(np.arange(len(c)), c.counts) for c in (unlike, alike)])
     sign = np.repeat([1.0, -1.0], [len(unlike.values), len(alike.values)])
     order = np.argsort(event, kind="stable")
     values = np.concatenate([unlike.values, alike.values])[order]
-    return Column(values, unlike.offsets + alike.offsets, unlike.weight), sign[order]
+    return Shared(Column(values, unlike.offsets + alike.offsets, unlike.weight), sign[order])

@@ -1,8 +1,9 @@
 """One plot with its ratio panel: reference filled, candidate as a line, statistical uncertainties as bands.
 
 The ratio panel shows candidate over reference. Its grey band is the reference's uncertainty, its coloured band the
-candidate's. Bins with fewer than ten reference entries are left out of it, and triangles mark points beyond the axis.
-Pulls are the differences in units of their standard deviation, where ten entries or more are expected.
+candidate's; where the candidate is a member of an ensemble, a paler band adds the uncertainty of the model. Bins with
+fewer than ten reference entries are left out of it, and triangles mark points beyond the axis. Pulls are the
+differences in units of their standard deviation, where ten entries or more are expected.
 """
 
 from collections.abc import Sequence
@@ -37,6 +38,8 @@ _FEW_AXES = 8
 _MANY_AXES = 16
 """With more axes than this in a figure, fewer ticks are drawn."""
 _GREY = "#8c959f"
+_PALE = 0.2
+"""Opacity of the band that holds the uncertainty of the model."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def draw_panel(axes: PanelAxes, panel: Panel) -> None:
     axes.main.stairs(reference.density, reference.edges, fill=True, color=REFERENCE, alpha=0.45, lw=0)
     axes.main.stairs(reference.density, reference.edges, color=REFERENCE, lw=1.0)
     axes.main.stairs(candidate.density, candidate.edges, color=CANDIDATE, lw=1.4)
-    _band(axes.main, candidate.edges, candidate.density, candidate.error, CANDIDATE)
+    _bands(axes.main, candidate, np.ones_like(candidate.density), CANDIDATE)
     _vertical_axis(axes.main, panel, (candidate, reference))
     axes.main.set_ylabel(panel.density)
     if panel.note:
@@ -129,9 +132,9 @@ def ratio_panel(
         color: of the candidate.
     """
     base = _denominator(reference)
-    ratio, error = candidate.density / base, candidate.error / base
+    ratio = candidate.density / base
     _band(axes, reference.edges, np.where(np.isnan(base), np.nan, 1.0), reference.error / base, _GREY)
-    _band(axes, reference.edges, ratio, error, color)
+    _bands(axes, candidate, base, color)
     axes.stairs(ratio, reference.edges, color=color, lw=1.3, baseline=None)
     axes.axhline(1.0, color=INK, lw=0.8, ls=(0, (4, 3)))
     for beyond, marker, at in ((ratio > limits[1], "^", limits[1]), (ratio < limits[0], "v", limits[0])):
@@ -155,11 +158,14 @@ def finish(figure: Figure, comparison: Comparison, third: str = "") -> Figure:
     handles: list[Patch | Line2D] = [
         Patch(facecolor=REFERENCE, alpha=0.6, label=reference), Patch(facecolor=CANDIDATE, label=candidate),
     ]  # fmt: skip
+    if comparison.members:
+        text = f"statistics and model, {len(comparison.members) + 1} members"
+        handles.append(Patch(facecolor=CANDIDATE, alpha=_PALE, label=text))
     if third:
         handles.append(Line2D([], [], color=THIRD, ls=(0, (4, 2)), lw=1.4, label=third))
     left, right, top = 0.05 / figure.get_figwidth(), 1 - 0.14 / figure.get_figwidth(), 1 - 0.06 / figure.get_figheight()
     figure.text(6 * left, top, comparison.title, ha="left", va="top", fontsize=11)
-    figure.legend(handles=handles, loc="upper right", bbox_to_anchor=(right, top), ncols=2 if third else 1,
+    figure.legend(handles=handles, loc="upper right", bbox_to_anchor=(right, top), ncols=2 if len(handles) > 2 else 1,
                   borderaxespad=0, borderpad=0, labelspacing=0.25)  # fmt: skip
     return figure
 
@@ -188,8 +194,16 @@ def _pull_panel(axes: Axes, main: Axes, pulls: Array, edges: Array) -> None:
     main.text(0.04, 0.95, text, transform=main.transAxes, ha="left", va="top", fontsize=9)
 
 
-def _band(axes: Axes, edges: Array, middle: Array, half: Array, color: str) -> None:
-    axes.stairs(middle + half, edges, baseline=middle - half, fill=True, color=color, alpha=0.3, lw=0)
+def _bands(axes: Axes, candidate: Histogram, base: Array, color: str) -> None:
+    """The statistical band of a candidate in units of `base`, and around it that with the model's uncertainty."""
+    middle = candidate.density / base
+    if candidate.model is not None:
+        _band(axes, candidate.edges, middle, candidate.total_error / base, color, alpha=_PALE)
+    _band(axes, candidate.edges, middle, candidate.error / base, color)
+
+
+def _band(axes: Axes, edges: Array, middle: Array, half: Array, color: str, *, alpha: float = 0.3) -> None:
+    axes.stairs(middle + half, edges, baseline=middle - half, fill=True, color=color, alpha=alpha, lw=0)
 
 
 def _vertical_axis(axes: Axes, panel: Panel, histograms: tuple[Histogram, Histogram]) -> None:

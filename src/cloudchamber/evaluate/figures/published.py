@@ -3,11 +3,13 @@
 Azimuths are turned as there: phi = 0 is opposite to the scattered electron, which is not in those plots itself.
 """
 
+from functools import partial
+
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cloudchamber.evaluate.figures.comparison import Columns, Comparison
+from cloudchamber.evaluate.figures.comparison import Comparison
 from cloudchamber.evaluate.figures.histogram import Histogram, integer_edges
 from cloudchamber.evaluate.figures.panels import FEWEST_ENTRIES, Panel, draw_panel, draw_panels, finish
 from cloudchamber.evaluate.figures.style import PALETTE, panel_grid
@@ -60,7 +62,7 @@ def electron_pixels(comparison: Comparison, sizes: tuple[int, ...] = _SIZES) -> 
         (_z, np.linspace(0.0, 1.0, 51), "z of e⁻, the content of the pixels", "electrons per event"),
     )
     for pair, (quantity, edges, label, density) in zip(axes, shown, strict=True):
-        columns = Columns(quantity(few.candidate, THREE[0]), quantity(few.reference, THREE[0]))
+        columns = few.each(partial(quantity, species=THREE[0]))
         draw_panel(pair, Panel(columns, edges, label, density, log=True, ratio_range=_WIDE))
         reference = Histogram.fill(columns.reference, edges)
         base = np.where(reference.entries >= FEWEST_ENTRIES, reference.density, np.nan)
@@ -98,7 +100,7 @@ def three_sums(comparison: Comparison) -> Figure:
     together = Species("three", "e⁻, π⁺, K⁺", (11, 211, 321), with_scattered=True)
     panels = []
     for species in (together, *THREE):
-        columns = Columns(_sum_z(few.candidate, species), _sum_z(few.reference, species))
+        columns = few.each(partial(_sum_z, species=species))
         edges = np.linspace(0.0, max(0.05, float(np.quantile(columns.reference.values, 0.9995))), 41)
         panels.append(Panel(columns, edges, rf"$\sum z$ of {species.symbol}", "density", log=True,
                             third=_sum_z(images, species), lowest=1e-4))  # fmt: skip
@@ -112,10 +114,10 @@ def _spectra(comparison: Comparison, species: Species, images: Sample | None) ->
         (_eta, _eta_edges, r"$\eta$", False, 1.0),
         (_dphi, _dphi_edges, "φ from opposite to e′  [rad]", True, 0.3),
     ):
-        a, b = quantity(comparison.candidate, species), quantity(comparison.reference, species)
+        columns = comparison.each(partial(quantity, species=species))
         third = None if images is None else quantity(images, species)
         density = "per event  [1/rad]" if quantity is _dphi else "per event"
-        panels.append(Panel(Columns(a, b), edges(b.values), label, density, log, species.symbol, _WIDE, third,
+        panels.append(Panel(columns, edges(columns.reference.values), label, density, log, species.symbol, _WIDE, third,
                             lowest))  # fmt: skip
     return panels
 
