@@ -20,6 +20,9 @@ def dis(
     level: Annotated[Level, typer.Option(help="Which hadrons have decayed.")] = Level.STABLE,
     seed: Annotated[int, typer.Option(help="Names the random streams.")] = 1,
     workers: Annotated[int, typer.Option(help="Processes to use.")] = 1,
+    flat_q2: Annotated[
+        bool, typer.Option("--flat-q2", help="About as many events at every ln Q2; their weights undo it.")
+    ] = False,
 ) -> None:
     """Simulate neutral-current deep-inelastic scattering with Pythia8 and the EIC settings.
 
@@ -38,13 +41,14 @@ def dis(
         level: which hadrons have decayed.
         seed: names the random streams.
         workers: processes to use.
+        flat_q2: select events with a probability that is Q2 times as large, and weight them by 1/Q2.
     """
     from cloudchamber.cli.progress import event_bar
     from cloudchamber.events import Beams
     from cloudchamber.recipes.simulation import simulate_folder
     from cloudchamber.simulate.pythia import DISSetting
 
-    setting = DISSetting(Beams.parse(beams), q2_min, q2_max, level)
+    setting = DISSetting(Beams.parse(beams), q2_min, q2_max, level, flat_q2=flat_q2)
     with event_bar("simulating", events) as advance:
         made = simulate_folder(setting, out, events=events, seed=seed, workers=workers, advance=advance)
     kept = f", {made.kept_shards} of them from before" if made.kept_shards else ""

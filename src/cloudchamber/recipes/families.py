@@ -3,7 +3,7 @@
 A preset names its family. Everything else that trains, stores or samples a model asks for the family's parts here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -71,24 +71,32 @@ class Family(Generic[R]):
     """One kind of model.
 
     Attributes:
-        fit: the representation of a preset, fitted to events.
+        fit: the representation of a preset, fitted to samples, one for each setting of the beams.
         restore: the representation from its state.
         build: an untrained model for a fitted representation.
         pipeline: what makes blocks of events.
         acceptance: which particles its events hold; None for all.
     """
 
-    fit: Callable[[Preset, Events], R]
+    fit: Callable[[Preset, Sequence[Events]], R]
     restore: Callable[[dict[str, Tensor]], R]
     build: Callable[[Preset, R], Cascade]
     pipeline: _MakeBlocks
     acceptance: Acceptance | None = None
 
 
-def _fit_image(preset: Preset, events: Events) -> ImageRepresentation:
+def _fit_cloud(preset: Preset, samples: Sequence[Events]) -> CloudRepresentation:
+    if preset.electron.beams == "any":
+        return CloudRepresentation.fit_mixture(samples)
+    return CloudRepresentation.fit(
+        samples[0], fold_decays=preset.fold_decays, fold_resonances=preset.fold_resonances
+    )
+
+
+def _fit_image(preset: Preset, samples: Sequence[Events]) -> ImageRepresentation:
     image = preset.image
     return ImageRepresentation.fit(
-        events,
+        samples[0],
         rows=image.rows,
         columns=image.columns,
         channels=image.channels,
@@ -127,15 +135,13 @@ def _image_pipeline(
 
 FAMILIES: Mapping[str, Family[Any]] = {
     "cascade": Family(
-        lambda preset, events: CloudRepresentation.fit(
-            events, fold_decays=preset.fold_decays, fold_resonances=preset.fold_resonances
-        ),
+        _fit_cloud,
         CloudRepresentation.from_state,
         build_model,
         Pipeline,
     ),
     "omnilearn": Family(
-        lambda preset, events: PublishedRepresentation.fit(events, AZIMUTHS[preset.particles.azimuth]),
+        lambda preset, samples: PublishedRepresentation.fit(samples[0], AZIMUTHS[preset.particles.azimuth]),
         PublishedRepresentation.from_state,
         build_omnilearn,
         _published_pipeline,

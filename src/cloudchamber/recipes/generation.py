@@ -45,6 +45,7 @@ class GenerationSetting:
         project: make four-momentum exact; off only for studies.
         precision: of matrix products; `auto` is bfloat16 where the processor multiplies it faster than float32.
         completion: scattered electrons to complete, one for each event of the run; None to draw them.
+        phase_space: beams and cuts.
 
     Raises:
         InputError: if a number or the sampler is impossible.
@@ -58,6 +59,18 @@ class GenerationSetting:
     project: bool = True
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     completion: Completion | None = None
+    phase_space: PhaseSpace = PhaseSpace()
+
+    @classmethod
+    def of(cls, seed: int, options: dict[str, Any]) -> "GenerationSetting":
+        """A setting from options by name, those of the phase space (`beams`, `q2_min`, ...) among them.
+
+        Args:
+            seed: names the random streams.
+            options: see `PhaseSpace.of` and the attributes.
+        """
+        rest = dict(options)
+        return cls(seed=seed, phase_space=PhaseSpace.of(rest), **rest)
 
     def __post_init__(self) -> None:
         _require(self.seed >= 0, f"--seed {self.seed} is impossible: it must be at least 0.")
@@ -89,13 +102,14 @@ class Generator:
         Args:
             n: number of events.
             seed: names the random streams.
-            **options: other fields of `GenerationSetting`.
+            **options: `beams`, `q2_min`, `q2_max`, `x_min`, `x_max`, `y_min`, `y_max`, `extrapolate`, and other fields of
+                `GenerationSetting`.
 
         Raises:
             InputError: if an argument is impossible.
         """
         _require(n > 0, f"{n} events cannot be generated: give a positive number.")
-        setting = GenerationSetting(seed=seed, **options)
+        setting = GenerationSetting.of(seed, options)
         pipeline = self.pipeline(setting)
         with _one_thread():
             blocks = [pipeline.block(number, seed, setting.history) for number in range(-(-n // BLOCK))]
@@ -107,13 +121,14 @@ class Generator:
         Args:
             electrons: events whose first particle is the scattered electron; others are not looked at.
             seed: names the random streams.
-            **options: other fields of `GenerationSetting`.
+            **options: `beams`, those of the events by default, `extrapolate`, and other fields of `GenerationSetting`.
 
         Raises:
             InputError: if an argument is impossible, or an electron is outside of what the model has learnt.
         """
-        completion = completion_of(electrons, self.trained.card, "electrons")
-        numbers, setting = range(len(electrons)), GenerationSetting(seed=seed, completion=completion, **options)
+        setting = GenerationSetting.of(seed, options)
+        setting = complete(setting, completion_of(electrons, self.trained.card, "electrons", setting.phase_space))
+        numbers = range(len(electrons))
         return Events.concatenate([block.events for block in stream(self, numbers, setting)])
 
     def pipeline(self, setting: GenerationSetting) -> Blocks:

@@ -119,7 +119,7 @@ def _provenance(setting: DISSetting, seed: int) -> dict[str, str]:
     q2_max = "" if setting.q2_max is None else f" --q2-max {setting.q2_max:g}"
     command = (
         f"cloudchamber simulate dis --beams {setting.beams.name} --q2-min {setting.q2_min:g}{q2_max} "
-        f"--level {setting.level.value} --seed {seed}"
+        f"--level {setting.level.value} --seed {seed}{' --flat-q2' if setting.flat_q2 else ''}"
     )
     return {"command": command, "package": f"cloudchamber {__version__}"}
 

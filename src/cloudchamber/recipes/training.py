@@ -10,9 +10,9 @@ import safetensors.torch
 import torch
 
 from cloudchamber import __version__
-from cloudchamber.data.split import Shard, Split, split
+from cloudchamber.data.split import Shard, Split, samples, split
 from cloudchamber.errors import InputError
-from cloudchamber.events import Events, RunInfo
+from cloudchamber.events import Beams, Events, RunInfo
 from cloudchamber.formats import parquet
 from cloudchamber.formats.atomic import atomic_path, explain_os_error
 from cloudchamber.models.cascade import Cascade
@@ -101,7 +101,7 @@ def train_preset(
         _require_stage(model, only)
         model.train_only(only)
     if refit:
-        adopt(model, representation.species.pdg_ids, load_model(str(init)))
+        adopt(model, representation, load_model(str(init)))
     elif init is not None:
         for name, stage in load_model(init).model.stages.items():
             if not (anew and name == only):
@@ -134,12 +134,14 @@ def fingerprint(shards: list[Shard]) -> str:
 
 
 def run_of(shards: list[Shard]) -> RunInfo:
-    """Metadata of a sample, with the cross-section of all its shards together.
+    """Metadata of a sample, with the cross-section of all its shards together; none and no beams for a mixture.
 
     Args:
-        shards: parts of one sample.
+        shards: parts of one sample, or of a mixture.
     """
     runs = [parquet.read_run(shard.path) for shard in shards]
+    if len({run.beams for run in runs}) > 1:
+        return runs[0].with_(beams=None, cross_section_pb=None, cross_section_error_pb=None, provenance={})
     known = [(run.cross_section_pb, run.cross_section_error_pb or 0.0, len(shard))
              for run, shard in zip(runs, shards, strict=True) if run.cross_section_pb is not None]  # fmt: skip
     if len(known) < len(shards):
@@ -161,11 +163,17 @@ def require_level(data: Path, preset: Preset) -> None:
     Raises:
         InputError: if the levels differ.
     """
-    level = parquet.read_run(data).level
-    if level is not preset.level:
+    runs = [parquet.read_run(sample) for sample in samples(data)]
+    for level in (run.level for run in runs):
+        if level is not preset.level:
+            raise InputError(
+                f"the preset '{preset.name}' learns events of level {preset.level.value}, but '{data}' holds level "
+                f"{level.value if level else 'unknown'}; simulate with '--level {preset.level.value}'."
+            )
+    if preset.electron.beams == "one" and len({run.beams for run in runs}) > 1:
         raise InputError(
-            f"the preset '{preset.name}' learns events of level {preset.level.value}, but '{data}' holds level "
-            f"{level.value if level else 'unknown'}; simulate with '--level {preset.level.value}'."
+            f"the preset '{preset.name}' learns one setting of the beams, but '{data}' holds several; give one of its "
+            "folders, or a preset that has beams = 'any' in its section electron."
         )
 
 
@@ -219,21 +227,29 @@ def _new_run(preset: Preset, parts: Split, out: Path, init: str | None, anew: st
         write_maps(out, base.representation)
     else:
         new_folder(out)
-        events = Events.concatenate([shard.read() for shard in parts.train])
-        held_out = [shard.read() for shard in parts.validation]  # may hold species that no other event has
+        settings = _by_beams(parts)
         family = family_of(preset)
-        write_maps(out, family.fit(preset, Events.concatenate([events, *held_out])))
+        write_maps(out, family.fit(preset, settings))
         kept = {} if family.acceptance is None else {"acceptance": family.acceptance.description}
         versions = {"cloudchamber": __version__, **{name: version(name) for name in ("torch", "numpy")}}
         card = Card(
             preset=preset,
             data=run_of(parts.train),
-            events=len(events),
+            events=sum(map(len, parts.train)),
             fingerprint=fingerprint(parts.train),
             versions=versions,
-            domain=kept | domain_of(events),
+            domain=kept | domain_of(settings),
         )
     write_card(out / RUN_CARD, card)
+
+
+def _by_beams(parts: Split) -> list[Events]:
+    """One sample for each setting of the beams; with the validation events, which may hold species no other has."""
+    found: dict[Beams | None, list[Events]] = {}
+    for shard in [*parts.train, *parts.validation]:
+        events = shard.read()
+        found.setdefault(events.run.beams, []).append(events)
+    return [Events.concatenate(shards) for shards in found.values()]
 
 
 def new_folder(out: Path) -> None:

@@ -13,6 +13,7 @@ are those of the folded event, and so are densities.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import awkward as ak
@@ -24,8 +25,9 @@ from torch import Tensor
 from cloudchamber.errors import InputError
 from cloudchamber.events import Beams, Events
 from cloudchamber.physics.dis import dis_variables, from_frame, hadronic_tetrad, to_frame
-from cloudchamber.represent.electron import ElectronCoordinates
+from cloudchamber.represent.electron import LN_W, ElectronCoordinates
 from cloudchamber.represent.fold import Folding
+from cloudchamber.represent.invariants import InvariantElectron
 from cloudchamber.represent.resonances import Resonances
 from cloudchamber.represent.species import SpeciesTable, pools
 from cloudchamber.tensors.batch import Batch, Bundle
@@ -38,8 +40,6 @@ Array = NDArray[np.float64]
 
 _W0 = 0.4
 """GeV; a pion's transverse mass, where the rapidity plateau ends."""
-_LN_W = 3.5
-"""Subtracted from ln W in the context."""
 _MAP_EVENTS = 300_000
 
 
@@ -69,7 +69,7 @@ class CloudRepresentation:
 
     def __init__(
         self,
-        electron: ElectronCoordinates,
+        electron: ElectronCoordinates | InvariantElectron,
         species: SpeciesTable,
         pool: Tensor,
         transverse: TabulatedMap,
@@ -84,8 +84,29 @@ class CloudRepresentation:
 
     @property
     def beams(self) -> Beams:
-        """Beam energies that the representation was fitted at."""
+        """Beam energies of the events."""
         return self.electron.beams
+
+    def at(self, beams: Beams) -> "CloudRepresentation":
+        """The representation of events with these beams.
+
+        Args:
+            beams: energies in GeV.
+
+        Raises:
+            InputError: if it was fitted for other beams only.
+        """
+        if beams == self.beams:
+            return self
+        return CloudRepresentation(
+            self.electron.at(beams),
+            self.species,
+            self.pool,
+            self.transverse,
+            self.longitudinal,
+            folding=self.folding,
+            resonances=self.resonances,
+        )
 
     @classmethod
     def fit(cls, events: Events, *, fold_decays: bool = False, fold_resonances: bool = False) -> "CloudRepresentation":
@@ -106,18 +127,50 @@ class CloudRepresentation:
         events = folding.fold(events) if folding else events
         resonances = Resonances.fit(events) if fold_resonances else None
         events = resonances.fold(events) if resonances and resonances.windows else events
-        hadronic = events.hadronic
-        pdg_ids = ak.to_numpy(ak.flatten(hadronic.pdg_id))
-        species = SpeciesTable.fit(pdg_ids, ak.to_numpy(ak.flatten(hadronic.mass)))
-        sample = events[:_MAP_EVENTS]
         pt_min = events.run.cuts.pt_electron_min or 0.0
-        electron = ElectronCoordinates.fit(four_momenta(sample.electron), beams, pt_min)
-        counts = np.bincount(species.index(pdg_ids), minlength=len(species))
-        pool = pools(species.pdg_ids.numpy(), counts)
-        hadrons, W = _hadrons(sample, species, beams)
-        pt, scaled = _cylindrical(hadrons, W)
-        row = pool[hadrons.kind]
-        rows = [row == number for number in range(pool.max() + 1)]
+        electron = ElectronCoordinates.fit(four_momenta(events[:_MAP_EVENTS].electron), beams, pt_min)
+        return cls._with_maps(electron, [events], folding, resonances if resonances and resonances.windows else None)
+
+    @classmethod
+    def fit_mixture(cls, samples: Sequence[Events]) -> "CloudRepresentation":
+        """Fit all maps on samples with different beams; the representation can then be had `at` any beams.
+
+        Args:
+            samples: the scattered electron first in each event.
+
+        Raises:
+            InputError: if the metadata of a sample lacks the beams.
+        """
+        electrons, pt_min = [], samples[0].run.cuts.pt_electron_min or 1.0
+        for events in samples:
+            if events.run.beams is None:
+                raise InputError("some events do not say their beams; simulate them with 'cloudchamber simulate dis'.")
+            electrons.append((four_momenta(events.electron), events.run.beams))
+        return cls._with_maps(InvariantElectron.fit(electrons, pt_min), samples)
+
+    @classmethod
+    def _with_maps(
+        cls,
+        electron: ElectronCoordinates | InvariantElectron,
+        samples: Sequence[Events],
+        folding: Folding | None = None,
+        resonances: Resonances | None = None,
+    ) -> "CloudRepresentation":
+        """The representation with maps of species, masses and momenta fitted on samples; momenta on their first events.
+
+        Args:
+            electron: the electron's coordinates.
+            samples: folded, the scattered electron first in each event.
+            folding: what has been folded.
+            resonances: what has been folded after that.
+        """
+        pdg_ids, mass = (np.concatenate([ak.to_numpy(ak.flatten(events.hadronic[name])) for events in samples])
+                         for name in ("pdg_id", "mass"))  # fmt: skip
+        species = SpeciesTable.fit(pdg_ids, mass)
+        pool = pools(species.pdg_ids.numpy(), np.bincount(species.index(pdg_ids), minlength=len(species)))
+        cylinders = [_cylinders(events[: _MAP_EVENTS // len(samples)], species) for events in samples]
+        kind, pt, scaled = (np.concatenate(column) for column in zip(*cylinders, strict=True))
+        rows = [pool[kind] == number for number in range(pool.max() + 1)]
         return cls(
             electron,
             species,
@@ -125,7 +178,7 @@ class CloudRepresentation:
             TabulatedMap.fit([_at_least_two(pt[r], 0.0) for r in rows], "rayleigh"),
             TabulatedMap.fit([_at_least_two(scaled[r], -1.0) for r in rows]),
             folding=folding,
-            resonances=resonances if resonances and resonances.windows else None,
+            resonances=resonances,
         )
 
     def encode(self, events: Events) -> Bundle:
@@ -139,15 +192,17 @@ class CloudRepresentation:
             (x: (B, N, 3), context (B, 4), tokens (B, N), token_context (B, N, 1) mass scores).
 
         Raises:
-            InputError: if the beams differ or a species is unknown.
+            InputError: if the beams are unknown or not those of the representation, or a species is unknown.
         """
-        if events.run.beams != self.beams:
-            raise InputError(
-                f"the events have beams {events.run.beams.name if events.run.beams else 'unknown'}, but this model was "
-                f"fitted at {self.beams.name}."
-            )
+        if events.run.beams is None:
+            raise InputError(f"the events do not say their beams, but this model was fitted at {self.beams.name}.")
+        return self.at(events.run.beams)._encode(events)
+
+    def _encode(self, events: Events) -> Bundle:
+        """Events with the representation's own beams as padded tensors."""
         events = self.fold(events)
-        electron_scores = self.electron.encode(four_momenta(events.electron))
+        scattered = four_momenta(events.electron)
+        electron_scores = self.electron.encode(scattered)
         hadrons, W = _hadrons(events, self.species, self.beams)
         order = np.lexsort((hadrons.kind, hadrons.event))
         hadrons = _Hadrons(hadrons.event[order], hadrons.kind[order], hadrons.mass[order], hadrons.momentum[order])
@@ -155,13 +210,14 @@ class CloudRepresentation:
         index = torch.from_numpy(hadrons.kind)
         mass_scores = self.species.mass_scores(index, torch.from_numpy(hadrons.mass)).float()
         counts = events.counts - 1
-        weight = torch.from_numpy(events.weight.astype(np.float32))
+        bias = self.electron.bias(scattered)
+        weight = torch.from_numpy((events.weight if bias is None else events.weight * bias).astype(np.float32))
         context = self.context(electron_scores, torch.from_numpy(counts))
         mask = torch.arange(int(counts.max())) < torch.from_numpy(counts)[:, None]
         tokens = _pad(index, mask)
         return Bundle(
             {
-                "electron": Batch(electron_scores, weight),
+                "electron": Batch(electron_scores, weight, self.conditions(len(events))),
                 "species": Batch(tokens[..., None], weight, context=context[:, :-1], mask=mask),
                 "cloud": Batch(
                     _pad(scores.float(), mask),
@@ -196,16 +252,22 @@ class CloudRepresentation:
         return events
 
     def context(self, electron_scores: Tensor, counts: Tensor) -> Tensor:
-        """What later stages are told of an event, shape (B, 4): the electron's scores, scaled ln W and multiplicity.
+        """What later stages are told of an event, shape (B, 4): three numbers of the electron, and the multiplicity.
 
         Args:
             electron_scores: shape (B, 2).
             counts: hadronic particles, shape (B,).
         """
-        zero = np.zeros(len(electron_scores))
-        W2 = dis_variables(self.electron.decode(electron_scores, zero), self.beams).W2
-        log_w = torch.from_numpy(np.log(np.maximum(W2, 1.0)) / 2 - _LN_W).float()
-        return torch.cat([electron_scores, log_w[:, None], torch.log(counts[:, None].float() / 10)], dim=1)
+        invariants = self.electron.invariants(electron_scores)
+        return torch.cat([invariants, torch.log(counts[:, None].float() / 10)], dim=1)
+
+    def conditions(self, n: int) -> Tensor | None:
+        """What the electron's model is told, shape (n, C); None for nothing.
+
+        Args:
+            n: number of events.
+        """
+        return None if self.electron.conditions is None else self.electron.conditions.expand(n, -1)
 
     @staticmethod
     def plateau(context: Tensor) -> Tensor:
@@ -214,7 +276,7 @@ class CloudRepresentation:
         Args:
             context: see `context`, shape (B, 4).
         """
-        return context[:, 2] + (_LN_W - math.log(_W0))
+        return context[:, 2] + (LN_W - math.log(_W0))
 
     def decode(
         self, cloud: Tensor, tokens: Tensor, masses: Tensor, mask: Tensor, scattered: Array
@@ -266,10 +328,12 @@ class CloudRepresentation:
 
     def state(self) -> dict[str, Tensor]:
         """All fitted tensors, by name."""
+        fixed = self.electron
+        edges = [fixed.beams.electron, fixed.beams.hadron, fixed.pt_min]
         return {
             "pool": self.pool,
-            "edges": torch.tensor([self.beams.electron, self.beams.hadron, self.electron.pt_min], dtype=torch.float64),
-            **_prefixed("electron", self.electron.quantiles.state()),
+            "edges": torch.tensor(edges, dtype=torch.float64),
+            **_prefixed("electron", self.electron.state()),
             **_prefixed("species", self.species.state()),
             **_prefixed("transverse", self.transverse.state()),
             **_prefixed("longitudinal", self.longitudinal.state()),
@@ -286,9 +350,11 @@ class CloudRepresentation:
         """
         electron_energy, hadron_energy, pt_min = state["edges"].tolist()
         beams = Beams(electron=electron_energy, hadron=hadron_energy)
-        folding, resonances = _part(state, "folding"), _part(state, "resonances")
+        folding, resonances, electron = (_part(state, name) for name in ("folding", "resonances", "electron"))
         return cls(
-            ElectronCoordinates(beams, pt_min, TabulatedMap.from_state(_part(state, "electron"))),
+            InvariantElectron.from_state(electron)
+            if InvariantElectron.is_state(electron)
+            else ElectronCoordinates(beams, pt_min, TabulatedMap.from_state(electron)),
             SpeciesTable.from_state(_part(state, "species")),
             state["pool"],
             TabulatedMap.from_state(_part(state, "transverse")),
@@ -348,6 +414,13 @@ def _hadrons(events: Events, species: SpeciesTable, beams: Beams) -> tuple[_Hadr
     mass = ak.to_numpy(flat.mass).astype(np.float64)
     index = species.index(ak.to_numpy(flat.pdg_id))
     return _Hadrons(event, index, mass, momentum), np.sqrt(dis_variables(scattered, beams).W2)
+
+
+def _cylinders(events: Events, species: SpeciesTable) -> tuple[NDArray[np.int64], Array, Array]:
+    """Species index, pT and scaled rapidity of the hadrons of a sample, flat."""
+    assert events.run.beams is not None
+    hadrons, W = _hadrons(events, species, events.run.beams)
+    return hadrons.kind, *_cylindrical(hadrons, W)
 
 
 def _cylindrical(hadrons: _Hadrons, W: Array) -> tuple[Array, Array]:
