@@ -20,7 +20,7 @@ from torch import Tensor
 
 from cloudchamber.events import Events, RunInfo
 from cloudchamber.generate.electrons import Electrons
-from cloudchamber.generate.region import Region, draw_electrons
+from cloudchamber.generate.region import Region, Trial, draw_electrons, try_electrons
 from cloudchamber.generate.project import project
 from cloudchamber.models.autoregressive import MultisetModel
 from cloudchamber.models.cascade import Cascade
@@ -164,7 +164,7 @@ class Pipeline:
     """Makes blocks of events.
 
     Args:
-        representation: events <-> tensors, at the beams of the run.
+        representation: events <-> tensors; it is taken at the beams of the run.
         model: a cascade with the stages electron, species and cloud.
         run: metadata of the events before decays.
         finisher: decays what the model leaves undecayed; None to leave it so.
@@ -185,7 +185,8 @@ class Pipeline:
         region: Region | None = None,
     ) -> None:
         self.region = region or Region()
-        self.representation, self.model, self.run, self.finisher = representation, model.to(device), run, finisher
+        self.representation = representation if run.beams is None else representation.at(run.beams)
+        self.model, self.run, self.finisher = model.to(device), run, finisher
         self.solver, self.device = solver or Solver(), device
 
     @torch.no_grad()
@@ -231,14 +232,24 @@ class Pipeline:
 
     def _electrons(self, rng: EventRng) -> _Electrons:
         """Scattered electrons; unphysical ones are drawn again."""
-        electron, solver = self.model["electron"], self.solver
-        assert isinstance(electron, Diffusion)
-
-        def draw(given: Batch, streams: Rng) -> Tensor:
-            return electron.sample(given.to(self.device), streams, solver.calls_of("electron"), solver.sampler).cpu()
-
-        drawn = draw_electrons(draw, self.representation, self.region, rng, BLOCK)
+        drawn = draw_electrons(self._draw, self.representation, self.region, rng, BLOCK)
         return _Electrons(drawn.scores, drawn.momenta, np.full(BLOCK, ELECTRON_MASS))
+
+    def _draw(self, given: Batch, streams: Rng) -> Tensor:
+        """Scores of electrons."""
+        electron, calls = self.model["electron"], self.solver.calls_of("electron")
+        assert isinstance(electron, Diffusion)
+        return electron.sample(given.to(self.device), streams, calls, self.solver.sampler).cpu()
+
+    @torch.no_grad()
+    def try_electrons(self, numbers: range) -> Trial:
+        """How many electrons the region keeps, of one for each number; the numbers name random streams of their own.
+
+        Args:
+            numbers: not those of events.
+        """
+        rng = EventRng(0, numbers, 4, self.device)
+        return try_electrons(self._draw, self.representation, self.region.cuts, rng)
 
     def _hadronise(self, electrons: _Electrons, streams: _Streams, tally: Tally) -> Events:
         """Hadrons for given electrons, with exact quantum numbers and four-momentum."""

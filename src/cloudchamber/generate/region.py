@@ -21,7 +21,7 @@ from cloudchamber.represent.cloud import CloudRepresentation
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import EventRng, Rng
 
-__all__ = ["Draw", "DrawnElectrons", "Region", "draw_electrons"]
+__all__ = ["Draw", "DrawnElectrons", "Region", "Trial", "draw_electrons", "try_electrons"]
 
 _ATTEMPTS = 1_000
 
@@ -41,6 +41,14 @@ class Region:
 
     cuts: Cuts = Cuts()
     candidates: int = 1
+
+
+class Trial(NamedTuple):
+    """Numbers of electrons: drawn, physical among them, and kept."""
+
+    drawn: int
+    physical: int
+    kept: int
 
 
 class DrawnElectrons(NamedTuple):
@@ -73,7 +81,7 @@ def draw_electrons(
         candidates = draw(given, chosen if k == 1 else _Repeated(chosen, k))
         phi = 2 * np.pi * chosen.uniform().cpu().double().numpy() - np.pi
         scattered = representation.electron.decode(candidates, np.repeat(phi, k))
-        kept = _kept(scattered, representation, region.cuts, chosen).reshape(-1, k)
+        kept = _kept(scattered, representation, region.cuts, chosen)[0].reshape(-1, k)
         first = np.arange(len(rows)) * k + kept.argmax(1)
         found = kept.any(1)
         scores[rows[found]] = candidates[first[found]]
@@ -84,20 +92,39 @@ def draw_electrons(
     raise RuntimeError("the electron stage draws only electrons that are unphysical or outside of the cuts")
 
 
-def _kept(
-    scattered: Array, representation: CloudRepresentation, cuts: Cuts, chosen: EventRng
-) -> NDArray[np.bool_]:
-    """Which electrons are kept, shape (n,)."""
+def try_electrons(draw: Draw, representation: CloudRepresentation, cuts: Cuts, rng: EventRng) -> Trial:
+    """How many drawn electrons would be kept, from one candidate for each stream.
+
+    Args:
+        draw: the electron's model.
+        representation: at the beams of the run.
+        cuts: limits on Q2, x and y.
+        rng: random streams.
+    """
+    n = len(rng)
+    scores = draw(Batch(torch.zeros(n, representation.electron.SIZE), torch.ones(n), representation.conditions(n)), rng)
+    scattered = representation.electron.decode(scores, np.zeros(n))
+    kept, physical = _kept(scattered, representation, cuts, rng)
+    return Trial(n, int(physical.sum()), int(kept.sum()))
+
+
+class _Kept(NamedTuple):
+    """Which electrons are kept, and which are physical, whatever the cuts; shape (n,)."""
+
+    kept: NDArray[np.bool_]
+    physical: NDArray[np.bool_]
+
+
+def _kept(scattered: Array, representation: CloudRepresentation, cuts: Cuts, streams: EventRng) -> _Kept:
     electron = representation.electron
     variables = dis_variables(scattered, representation.beams)
-    kept = np.isfinite(scattered).all(-1) & (np.nan_to_num(variables.W2) > electron.w_min**2)
-    kept &= within(variables, cuts)
+    physical = np.isfinite(scattered).all(-1) & (np.nan_to_num(variables.W2) > electron.w_min**2)
+    inside = physical & within(variables, cuts)
     bias = electron.bias(scattered)
     if bias is None:
-        return kept
-    draws = chosen.uniform(len(scattered) // len(chosen)).cpu().double().numpy().ravel()
-    good: NDArray[np.bool_] = kept & (draws * np.nan_to_num(bias, nan=np.inf) < electron.least_bias(cuts))
-    return good
+        return _Kept(inside, physical)
+    draws = streams.uniform(len(scattered) // len(streams)).cpu().double().numpy().ravel()
+    return _Kept(inside & (draws * np.nan_to_num(bias, nan=np.inf) < electron.least_bias(cuts)), physical)
 
 
 class _Repeated:

@@ -14,6 +14,7 @@ from cloudchamber.generate.electrons import Electrons
 from cloudchamber.generate.image import ImagePipeline
 from cloudchamber.generate.pipeline import Block, Finisher, Pipeline, Solver
 from cloudchamber.generate.published import PublishedPipeline
+from cloudchamber.generate.region import Region
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.physics.acceptance import Acceptance
 from cloudchamber.recipes.build import build_image, build_model, build_omnilearn
@@ -58,8 +59,9 @@ class _MakeBlocks(Protocol):
         *,
         solver: Solver,
         device: str,
+        region: Region | None,
     ) -> Blocks:
-        """Blocks with these metadata; the finisher decays what the model leaves undecayed."""
+        """Blocks with these metadata; the finisher decays what the model leaves undecayed; the region limits electrons."""
         ...
 
 
@@ -115,8 +117,10 @@ def _published_pipeline(
     *,
     solver: Solver,
     device: str,
+    region: Region | None,
 ) -> PublishedPipeline:
     assert finisher is None  # its level is stable
+    assert region is None  # it has no electron stage
     return PublishedPipeline(representation, model, run, solver=solver, device=device)
 
 
@@ -128,8 +132,10 @@ def _image_pipeline(
     *,
     solver: Solver,
     device: str,
+    region: Region | None,
 ) -> ImagePipeline:
     assert finisher is None  # its level is stable
+    assert region is None  # it has no electron stage
     return ImagePipeline(representation, model, run, solver=solver, device=device)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -26,7 +26,9 @@ from cloudchamber.generate.pipeline import BLOCK, Block, Finisher, Solver, Tally
 from cloudchamber.process.sampler import SAMPLERS
 from cloudchamber.recipes.completion import Completion, completion_of
 from cloudchamber.recipes.families import Blocks, family_of
+from cloudchamber.recipes.phase_space import PhaseSpace
 from cloudchamber.recipes.store import TrainedModel, load_model
+from cloudchamber.recipes.survey import Survey, survey
 from cloudchamber.recipes.workers import Advance, exit_on_sigterm, keep_freed_memory
 
 __all__ = ["GenerationSetting", "Generator", "generate_file", "load", "stream"]
@@ -72,6 +74,14 @@ class GenerationSetting:
         rest = dict(options)
         return cls(seed=seed, phase_space=PhaseSpace.of(rest), **rest)
 
+    def completing(self, completion: Completion) -> "GenerationSetting":
+        """The same for given electrons, with their beams.
+
+        Args:
+            completion: the electrons.
+        """
+        return replace(self, completion=completion, phase_space=replace(self.phase_space, beams=completion.run.beams))
+
     def __post_init__(self) -> None:
         _require(self.seed >= 0, f"--seed {self.seed} is impossible: it must be at least 0.")
         _require(self.calls is None or self.calls > 0, f"--calls {self.calls} is impossible: give at least 1.")
@@ -95,6 +105,7 @@ class Generator:
     trained: TrainedModel
     device: str = "cpu"
     _finisher: Finisher | None = field(default=None, repr=False)
+    _surveys: dict[Any, Survey] = field(default_factory=dict, repr=False)
 
     def sample(self, n: int, seed: int = 0, **options: Any) -> Events:  # noqa: ANN401
         """Events in memory; the first of a larger sample are the smaller one.
@@ -127,7 +138,7 @@ class Generator:
             InputError: if an argument is impossible, or an electron is outside of what the model has learnt.
         """
         setting = GenerationSetting.of(seed, options)
-        setting = complete(setting, completion_of(electrons, self.trained.card, "electrons", setting.phase_space))
+        setting = setting.completing(completion_of(electrons, self.trained.card, "electrons", setting.phase_space))
         numbers = range(len(electrons))
         return Events.concatenate([block.events for block in stream(self, numbers, setting)])
 
@@ -147,6 +158,7 @@ class Generator:
             finisher,
             solver=self._solver(setting),
             device=self.device,
+            region=self._survey(setting).region,
         )
 
     def _solver(self, setting: GenerationSetting) -> Solver:
@@ -170,7 +182,8 @@ class Generator:
         command += "" if solver.stage_calls else f" --calls {solver.calls}"
         solved = (f"sampler {solver.sampler}", f"precision {solver.precision}")
         calls = (f"calls {solver.calls}", *(f"calls of {stage} {n}" for stage, n in solver.stage_calls.items()))
-        acceptance, data, completed = family_of(card.preset).acceptance, card.data, {}
+        acceptance, data, completed = family_of(card.preset).acceptance, self._survey(setting).data, {}
+        flags += setting.phase_space.flags
         if setting.completion is not None:
             known = setting.completion.run
             completed = setting.completion.provenance
@@ -192,6 +205,15 @@ class Generator:
                 **completed,
             },
         )
+
+    def _survey(self, setting: GenerationSetting) -> Survey:
+        """Beams, cuts and cross-section of a run, and how its electrons are drawn; looked into once."""
+        solver = self._solver(setting)
+        key = (setting.phase_space, setting.completion is None, solver.calls_of("electron"), solver.sampler)
+        if key not in self._surveys:
+            drawn = setting.completion is None
+            self._surveys[key] = survey(self.trained, setting.phase_space, solver, self.device, drawn=drawn)
+        return self._surveys[key]
 
     def precision(self, setting: GenerationSetting) -> Literal["float32", "bfloat16"]:
         """The precision of the matrix products of a run.
