@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
+from table import print_table
 
 from cloudchamber.evaluate.document import MetricsDocument
 from cloudchamber.events import Events
@@ -158,15 +157,15 @@ def main() -> None:
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     title = f"{chosen.minutes:g} minutes of training each, {chosen.events:,} events, {chosen.calls} calls"
-    table = Table("variant", *SHOWN, "W1 / floor, median", "worst", title=title)
+    rows: list[list[str]] = []
     floors: list[str] = []
     for variant in chosen.variants:
         document = judged(variant, chosen)
-        table.add_row(variant, *row(document))
+        rows.append([variant, *row(document)])
         found = {metric.name: metric.floor for metric in document.metrics}
         floors = [f"{found[name]:.4g}" if found.get(name) is not None else "" for name in SHOWN]
-    table.add_row("truth against truth", *floors, "1", "")
-    Console(width=140).print(table)
+    rows.append(["truth against truth", *floors, "1", ""])
+    print_table(title, ["variant", *SHOWN, "W1 / floor, median", "worst"], rows, chosen.out / "table.md")
 
 
 if __name__ == "__main__":
