@@ -55,10 +55,10 @@ def read_completion(
     Raises:
         InputError: if the file cannot be read, or an electron is outside of what the model has learnt.
     """
-    return completion_of(files.read(path, limit), card, path.name, wanted or PhaseSpace())
+    return completion_of(files.read(path, limit), card, path.name, wanted)
 
 
-def completion_of(events: Events, card: Card, source: str, wanted: PhaseSpace) -> Completion:
+def completion_of(events: Events, card: Card, source: str, wanted: PhaseSpace | None = None) -> Completion:
     """The scattered electrons of events, if a model can complete all of them.
 
     The model has learnt events down to some Q2, W and pT of the electron, which its card states; above there is only
@@ -85,7 +85,7 @@ def completion_of(events: Events, card: Card, source: str, wanted: PhaseSpace) -
             f"the first particle of event {wrong[0]} of '{source}' is no electron but {first.pdg_id[wrong[0]]}; put "
             "the scattered electron first."
         )
-    beams = _beams(events.run.beams, card, source, wanted)
+    beams = _beams(events.run.beams, card, source, wanted or PhaseSpace())
     momenta = four_momenta(first)
     variables = dis_variables(momenta, beams)
     _require_all((variables.y < 1) & (variables.x < 1), "is beyond the kinematic limit of the beams", source)

@@ -195,7 +195,7 @@ class CloudRepresentation:
             InputError: if the beams are unknown or not those of the representation, or a species is unknown.
         """
         if events.run.beams is None:
-            raise InputError(f"the events do not say their beams, but this model was fitted at {self.beams.name}.")
+            raise InputError(f"the events have beams unknown, but this model was fitted at {self.beams.name}.")
         return self.at(events.run.beams)._encode(events)
 
     def _encode(self, events: Events) -> Bundle:

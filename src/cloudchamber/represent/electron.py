@@ -75,7 +75,7 @@ class ElectronCoordinates:
             InputError: if the beams are others than the coordinates were fitted at.
         """
         if beams != self.beams:
-            raise InputError(f"the beams {beams.name} are not those of the model, which knows {self.beams.name} only.")
+            raise InputError(f"the events have beams {beams.name}, but this model was fitted at {self.beams.name}.")
         return self
 
     def bias(self, scattered: Array) -> Array | None:
