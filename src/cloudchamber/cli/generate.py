@@ -107,7 +107,8 @@ def generate(
         dry_run: only say how long it would take, and how large.
     """
     from cloudchamber.recipes.completion import read_completion
-    from cloudchamber.recipes.generation import GenerationSetting, default_workers, load
+    from cloudchamber.recipes.generation import GenerationSetting, load
+    from cloudchamber.recipes.machine import default_workers
     from cloudchamber.recipes.phase_space import PhaseSpace
 
     if events is not None and events < 1:

@@ -5,12 +5,10 @@ order. Every process computes with one thread, so that the same numbers come out
 """
 
 import multiprocessing
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -26,6 +24,7 @@ from cloudchamber.generate.pipeline import BLOCK, Block, Finisher, Solver, Tally
 from cloudchamber.process.sampler import SAMPLERS
 from cloudchamber.recipes.completion import Completion, completion_of
 from cloudchamber.recipes.families import Blocks, family_of
+from cloudchamber.recipes.machine import multiplies_bfloat16, one_thread
 from cloudchamber.recipes.phase_space import PhaseSpace
 from cloudchamber.recipes.store import TrainedModel, load_model
 from cloudchamber.recipes.survey import Survey, survey
@@ -122,7 +121,7 @@ class Generator:
         _require(n > 0, f"{n} events cannot be generated: give a positive number.")
         setting = GenerationSetting.of(seed, options)
         pipeline = self.pipeline(setting)
-        with _one_thread():
+        with one_thread():
             blocks = [pipeline.block(number, seed, setting.history) for number in range(-(-n // BLOCK))]
         return Events.concatenate([block.events for block in blocks])[:n]
 
@@ -230,7 +229,7 @@ class Generator:
             return "float32"
         if setting.precision != "auto":
             return setting.precision
-        return "bfloat16" if _multiplies_bfloat16(self.device) else "float32"
+        return "bfloat16" if multiplies_bfloat16(self.device) else "float32"
 
     def _decayer(self) -> Finisher:
         if self._finisher is None:
@@ -350,7 +349,7 @@ def _blocks(
     """Blocks in the order of their numbers, made here or by worker processes that stay a few blocks ahead."""
     if min(workers, len(tasks)) == 1:
         pipeline = generator.pipeline(setting)
-        with _one_thread():
+        with one_thread():
             for task in tasks:
                 yield pipeline.block(task.number, setting.seed, setting.history, task.electrons)
         return
@@ -387,30 +386,6 @@ def _work(task: _Task) -> Block:
     assert _worker is not None
     pipeline, setting = _worker
     return pipeline.block(task.number, setting.seed, setting.history, task.electrons)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute with one thread, as worker processes do, so that the numbers are the same."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def default_workers() -> int:
-    """Worker processes that this machine can feed."""
-    return len(os.sched_getaffinity(0))
-
-
-def _multiplies_bfloat16(device: str) -> bool:
-    """Whether a device has instructions for products of bfloat16, without which they are slower than float32."""
-    if torch.device(device).type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 def _require(good: bool, sentence: str) -> None:

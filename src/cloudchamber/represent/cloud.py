@@ -14,7 +14,6 @@ are those of the folded event, and so are densities.
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import awkward as ak
 import numpy as np
@@ -24,9 +23,10 @@ from torch import Tensor
 
 from cloudchamber.errors import InputError
 from cloudchamber.events import Beams, Events
-from cloudchamber.physics.dis import dis_variables, from_frame, hadronic_tetrad, to_frame
+from cloudchamber.physics.dis import dis_variables
 from cloudchamber.represent.electron import LN_W, ElectronCoordinates
 from cloudchamber.represent.fold import Folding
+from cloudchamber.represent.hadrons import PLATEAU_W0, Hadrons, cylinders, four_momenta, hadrons_of, plateau, to_lab
 from cloudchamber.represent.invariants import InvariantElectron
 from cloudchamber.represent.resonances import Resonances
 from cloudchamber.represent.species import SpeciesTable, pools
@@ -34,22 +34,11 @@ from cloudchamber.tensors.batch import Batch, Bundle
 from cloudchamber.tensors.bijections import TabulatedMap
 from cloudchamber.tensors.rng import Rng
 
-__all__ = ["CloudRepresentation", "four_momenta"]
+__all__ = ["CloudRepresentation", "four_momenta", "to_lab"]
 
 Array = NDArray[np.float64]
 
-_W0 = 0.4
-"""GeV; a pion's transverse mass, where the rapidity plateau ends."""
 _MAP_EVENTS = 300_000
-
-
-class _Hadrons(NamedTuple):
-    """Flat columns of the hadronic system: event number, species index, mass, frame momentum (E, px, py, pz)."""
-
-    event: NDArray[np.int64]
-    kind: NDArray[np.int64]
-    mass: Array
-    momentum: Array
 
 
 class CloudRepresentation:
@@ -168,8 +157,8 @@ class CloudRepresentation:
                          for name in ("pdg_id", "mass"))  # fmt: skip
         species = SpeciesTable.fit(pdg_ids, mass)
         pool = pools(species.pdg_ids.numpy(), np.bincount(species.index(pdg_ids), minlength=len(species)))
-        cylinders = [_cylinders(events[: _MAP_EVENTS // len(samples)], species) for events in samples]
-        kind, pt, scaled = (np.concatenate(column) for column in zip(*cylinders, strict=True))
+        each = [cylinders(*hadrons_of(events[: _MAP_EVENTS // len(samples)], species)) for events in samples]
+        kind, pt, scaled = (np.concatenate(column) for column in zip(*each, strict=True))
         rows = [pool[kind] == number for number in range(pool.max() + 1)]
         return cls(
             electron,
@@ -203,9 +192,9 @@ class CloudRepresentation:
         events = self.fold(events)
         scattered = four_momenta(events.electron)
         electron_scores = self.electron.encode(scattered)
-        hadrons, W = _hadrons(events, self.species, self.beams)
+        hadrons, W = hadrons_of(events, self.species)
         order = np.lexsort((hadrons.kind, hadrons.event))
-        hadrons = _Hadrons(hadrons.event[order], hadrons.kind[order], hadrons.mass[order], hadrons.momentum[order])
+        hadrons = Hadrons(hadrons.event[order], hadrons.kind[order], hadrons.mass[order], hadrons.momentum[order])
         scores = self._scores(hadrons, W)
         index = torch.from_numpy(hadrons.kind)
         mass_scores = self.species.mass_scores(index, torch.from_numpy(hadrons.mass)).float()
@@ -276,7 +265,7 @@ class CloudRepresentation:
         Args:
             context: see `context`, shape (B, 4).
         """
-        return context[:, 2] + (LN_W - math.log(_W0))
+        return context[:, 2] + (LN_W - math.log(PLATEAU_W0))
 
     def decode(
         self, cloud: Tensor, tokens: Tensor, masses: Tensor, mask: Tensor, scattered: Array
@@ -294,7 +283,7 @@ class CloudRepresentation:
             Momenta (E, px, py, pz) in the hadronic frame, shape (n, 4), and the event number of each particle.
         """
         event = mask.nonzero()[:, 0].numpy()
-        scale = _plateau(np.sqrt(dis_variables(scattered, self.beams).W2))[event]
+        scale = plateau(np.sqrt(dis_variables(scattered, self.beams).W2))[event]
         u, index = cloud[mask].double(), tokens[mask]
         row = self.pool[index]
         length = u[:, :2].norm(dim=1)
@@ -317,11 +306,11 @@ class CloudRepresentation:
             events: the scattered electron first in each.
         """
         events = self.fold(events)
-        hadrons, W = _hadrons(events, self.species, self.beams)
-        pt, scaled = (torch.from_numpy(v) for v in _cylindrical(hadrons, W))
+        hadrons, W = hadrons_of(events, self.species)
+        pt, scaled = (torch.from_numpy(v) for v in cylinders(hadrons, W)[1:])
         row = self.pool[torch.from_numpy(hadrons.kind)]
         transverse = self.transverse.log_det(pt, row) + torch.log(self.transverse.forward(pt, row) / pt)
-        longitudinal = self.longitudinal.log_det(scaled, row) - torch.log(torch.from_numpy(_plateau(W)[hadrons.event]))
+        longitudinal = self.longitudinal.log_det(scaled, row) - torch.log(torch.from_numpy(plateau(W)[hadrons.event]))
         return torch.zeros(len(events), dtype=torch.float64).index_add(
             0, torch.from_numpy(hadrons.event), transverse + longitudinal
         )
@@ -363,35 +352,13 @@ class CloudRepresentation:
             resonances=Resonances.from_state(resonances) if resonances else None,
         )
 
-    def _scores(self, hadrons: _Hadrons, W: Array) -> Tensor:
-        pt, scaled = _cylindrical(hadrons, W)
+    def _scores(self, hadrons: Hadrons, W: Array) -> Tensor:
+        _, pt, scaled = cylinders(hadrons, W)
         row = self.pool[torch.from_numpy(hadrons.kind)]
         ratio = self.transverse.forward(torch.from_numpy(pt), row) / torch.from_numpy(np.maximum(pt, 1e-12))
         transverse = torch.from_numpy(hadrons.momentum[:, 1:3]) * ratio[:, None]
         longitudinal = self.longitudinal.forward(torch.from_numpy(scaled), row)
         return torch.cat([transverse, longitudinal[:, None]], dim=1).clamp(-8, 8)
-
-
-def four_momenta(particles: ak.Array) -> Array:
-    """(E, px, py, pz) in float64 with the energy from the mass shell, shape (n, 4), GeV.
-
-    Args:
-        particles: flat records with px, py, pz, mass.
-    """
-    px, py, pz, mass = (ak.to_numpy(particles[name]).astype(np.float64) for name in ("px", "py", "pz", "mass"))
-    return np.stack([np.sqrt(px**2 + py**2 + pz**2 + mass**2), px, py, pz], axis=-1)
-
-
-def to_lab(momentum: Array, event: NDArray[np.int64], scattered: Array, beams: Beams) -> Array:
-    """Lab four-momenta of hadrons from the hadronic frame of their events.
-
-    Args:
-        momentum: (E, px, py, pz) in the frame, shape (n, 4).
-        event: event number of each, shape (n,).
-        scattered: four-momenta of the electrons, shape (B, 4).
-        beams: energies in GeV.
-    """
-    return from_frame(momentum, hadronic_tetrad(scattered, beams)[event])
 
 
 def _folding(events: Events) -> Folding:
@@ -403,35 +370,6 @@ def _folding(events: Events) -> Folding:
             "smeared momenta, set fold_decays to false."
         )
     return folding
-
-
-def _hadrons(events: Events, species: SpeciesTable, beams: Beams) -> tuple[_Hadrons, Array]:
-    """Hadrons in their frame, and W of each event."""
-    scattered = four_momenta(events.electron)
-    flat = ak.flatten(events.hadronic)
-    event = np.repeat(np.arange(len(events)), events.counts - 1)
-    momentum = to_frame(four_momenta(flat), hadronic_tetrad(scattered, beams)[event])
-    mass = ak.to_numpy(flat.mass).astype(np.float64)
-    index = species.index(ak.to_numpy(flat.pdg_id))
-    return _Hadrons(event, index, mass, momentum), np.sqrt(dis_variables(scattered, beams).W2)
-
-
-def _cylinders(events: Events, species: SpeciesTable) -> tuple[NDArray[np.int64], Array, Array]:
-    """Species index, pT and scaled rapidity of the hadrons of a sample, flat."""
-    assert events.run.beams is not None
-    hadrons, W = _hadrons(events, species, events.run.beams)
-    return hadrons.kind, *_cylindrical(hadrons, W)
-
-
-def _cylindrical(hadrons: _Hadrons, W: Array) -> tuple[Array, Array]:
-    """PT and scaled rapidity of each hadron in its frame."""
-    pt = np.hypot(hadrons.momentum[:, 1], hadrons.momentum[:, 2])
-    mt = np.maximum(np.hypot(pt, hadrons.mass), 1e-9)
-    return pt, np.arcsinh(hadrons.momentum[:, 3] / mt) / _plateau(W)[hadrons.event]
-
-
-def _plateau(W: Array) -> Array:
-    return np.log(np.maximum(W, 1.0) / _W0)
 
 
 def _at_least_two(sample: Array, low: float) -> Array:
