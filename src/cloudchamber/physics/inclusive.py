@@ -66,7 +66,7 @@ class InclusiveTable(NamedTuple):
             cuts: on Q2, x and y; the one on pT is the table's.
         """
         upper = int(np.clip(np.searchsorted(self.ln_s, np.log(s)), 1, len(self.ln_s) - 1))
-        share = (np.log(s) - self.ln_s[upper - 1]) / (self.ln_s[upper] - self.ln_s[upper - 1])
+        share = float((np.log(s) - self.ln_s[upper - 1]) / (self.ln_s[upper] - self.ln_s[upper - 1]))
         mean = self._mean_inverse_q2(s, cuts)
         parts = [((1 - share), upper - 1), (share, upper)]
         value = sum(f * float((self.values[k] * mean).sum()) for f, k in parts)
