@@ -18,6 +18,7 @@ What the columns say, each with the same number for Pythia8 against Pythia8 wher
   which the table has never seen.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -166,23 +167,39 @@ def cross_sections(model: str, flat: Path, beams: Beams) -> list[str]:
     return cells
 
 
-def judged(model: str, beams: Beams, reference: Path, flat: Path, out: Path, events: int, workers: int) -> list[str]:
-    """The row of one setting.
+@dataclass(frozen=True)
+class Work:
+    """What is judged, against what, and where generated events are kept.
 
-    Args:
+    Attributes:
         model: its name.
-        beams: energies in GeV.
         reference: folder of samples by setting.
         flat: folder of flat samples by setting.
-        out: where generated events are kept.
+        out: folder of generated events.
         events: to generate.
         workers: processes.
     """
-    made = out / f"{beams.name}.parquet"
+
+    model: str
+    reference: Path
+    flat: Path
+    out: Path
+    events: int
+    workers: int
+
+
+def judged(work: Work, beams: Beams) -> list[str]:
+    """The row of one setting.
+
+    Args:
+        work: what to do.
+        beams: energies in GeV.
+    """
+    made, events = work.out / f"{beams.name}.parquet", work.events
     if not made.exists():
         setting = GenerationSetting(seed=1, phase_space=PhaseSpace(beams=beams))
-        generate_file(load(model), made, events=events, setting=setting, workers=workers)
-    ours, theirs = files.read(made, events), files.read(reference / beams.name, (2 * PAIRS + 1) * events)
+        generate_file(load(work.model), made, events=events, setting=setting, workers=work.workers)
+    ours, theirs = files.read(made, events), files.read(work.reference / beams.name, (2 * PAIRS + 1) * events)
     one, two = observables(ours, beams), observables(theirs, beams)
     trees = classifier_score(two, one, Plan.make(len(one), len(two), PAIRS)).score
     a, b = electrons_of(ours, beams), electrons_of(theirs, beams)
@@ -199,11 +216,12 @@ def judged(model: str, beams: Beams, reference: Path, flat: Path, out: Path, eve
         ", ".join(f"{name} {pull:+.1f}" for name, pull in pulls.items()),
         f"pT {a.pt.min():.2f} ({b.pt.min():.2f}), y {a.variables.y.max():.3f} ({b.variables.y.max():.3f}), "
         f"Q2 {a.variables.Q2.min():.3f} ({b.variables.Q2.min():.3f})",
-        *cross_sections(model, flat / beams.name, beams),
+        *cross_sections(work.model, work.flat / beams.name, beams),
     ]
 
 
 def main(
+    *,
     model: Annotated[str, typer.Option(help="A model of any beams.")],
     reference: Annotated[Path, typer.Option(help="Folder with a folder of Pythia8 events for each setting.")],
     flat: Annotated[Path, typer.Option(help="The same with samples that are flat in ln Q2.")],
@@ -218,9 +236,9 @@ def main(
     typer.echo(f"cuts of the cross-sections: {names}")
     headings = ["beams", "events", "AUC (truth)", "plane", "edges, pulls", "least and largest (truth)",
                 *(f"cross-section {k}" for k in (1, 2, 3))]  # fmt: skip
-    rows = []
+    work, rows = Work(model, reference, flat, out, events, workers), []
     for name in settings.split(","):
-        rows.append(judged(model, Beams.parse(name), reference, flat, out, events, workers))
+        rows.append(judged(work, Beams.parse(name)))
         print_table(f"{model} against Pythia8", headings, rows, out / "beams.md")
 
 

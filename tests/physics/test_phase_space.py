@@ -29,7 +29,7 @@ def test_the_edges_of_the_square_are_those_of_phase_space(s: float) -> None:
 def test_every_allowed_electron_is_in_the_square(s: float) -> None:
     rng = np.random.default_rng(2)
     Q2, y = np.exp(rng.uniform(0, np.log(s), 5_000)), rng.uniform(0, 1, 5_000)
-    allowed = (Q2 * (1 - y) > 1) & (Q2 < s * y)
+    allowed = (Q2 * (1 - y) > 1) & (s * y > Q2)
     a, b = to_square(Plane(Q2[allowed], y[allowed]), s, 1.0)
     assert allowed.sum() > 100
     assert (a > 0).all()

@@ -73,7 +73,7 @@ def test_beams_outside_are_served_on_demand(untrained: TrainedModel) -> None:
 
 
 def test_cuts_that_leave_too_little_end_with_a_sentence(untrained: TrainedModel) -> None:
-    with pytest.raises(InputError, match="of 131,072 electrons .* loosen them"):
+    with pytest.raises(InputError, match=r"of 131,072 electrons .* loosen them"):
         survey(untrained, wanted("5x41", q2_min=800, x_max=0.98), Solver(calls=1, sampler="euler"), "cpu")
 
 

@@ -2,7 +2,8 @@
 
 The shards of a folder, in the order of their names, are one long table of n rows. Its last ceil(f n) rows
 validate and the others train, so the same folder is always divided in the same way and a row is never in both
-parts. A folder of folders is a mixture of samples, each of which is divided in this way. Long files are divided further into pieces of rows, so that no piece is large in memory.
+parts. A folder of folders is a mixture of samples, each of which is divided in this way. Long files are divided
+further into pieces of rows, so that no piece is large in memory.
 """
 
 import math

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from cloudchamber.events import Events, RunInfo
 from cloudchamber.generate.electrons import Electrons
-from cloudchamber.generate.region import Region, Trial, draw_electrons, try_electrons
 from cloudchamber.generate.project import project
+from cloudchamber.generate.region import Region, Trial, draw_electrons, try_electrons
 from cloudchamber.models.autoregressive import MultisetModel
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.models.diffusion import Diffusion

@@ -7,7 +7,7 @@ from its own stream, in groups of the same size for the whole run, until one is 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -39,7 +39,7 @@ class Region:
         candidates: electrons that each event tries at once; more where few are kept.
     """
 
-    cuts: Cuts = Cuts()
+    cuts: Cuts = field(default_factory=Cuts)
     candidates: int = 1
 
 

@@ -46,7 +46,7 @@ def adopt(model: Cascade, representation: CloudRepresentation, base: TrainedMode
         raise InputError("the model knows none of the species of these events; leave --init and --refit out.")
     ours, theirs = (torch.tensor(rows, dtype=torch.long) for rows in zip(*pairs, strict=True))
     for name, stage in model.stages.items():
-        if name == "electron" and table.electron.CONDITIONS != conditions:
+        if name == "electron" and conditions != table.electron.CONDITIONS:
             continue
         own, given = stage.state_dict(), base.model[name].state_dict()
         indexed = _OF_SPECIES.get(name, ())

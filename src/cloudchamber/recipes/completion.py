@@ -41,9 +41,7 @@ class Completion:
         return {"electrons": self.name, "electrons_sha256": digest}
 
 
-def read_completion(
-    path: Path, card: Card, limit: int | None = None, wanted: PhaseSpace | None = None
-) -> Completion:
+def read_completion(path: Path, card: Card, limit: int | None = None, wanted: PhaseSpace | None = None) -> Completion:
     """The scattered electrons of a file.
 
     Args:

@@ -29,7 +29,9 @@ def domain_of(samples: Sequence[Events]) -> dict[str, Any]:
         particles, whose momenta share maps with related species.
     """
     columns = [_columns(events) for events in samples]
-    ranges = {name: [float(f"{pick(pick(c[name]) for c in columns):.5g}") for pick in (min, max)] for name in columns[0]}
+    ranges = {
+        name: [float(f"{pick(pick(c[name]) for c in columns):.5g}") for pick in (min, max)] for name in columns[0]
+    }
     energies = [center_of_mass_energy(beams) for beams in map(_beams, samples)]
     several = {"sqrt_s_GeV": [min(energies), max(energies)]} if len(samples) > 1 else {}
     pdg_ids = np.concatenate([ak.to_numpy(ak.flatten(events.hadronic.pdg_id)) for events in samples])

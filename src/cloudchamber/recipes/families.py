@@ -61,7 +61,7 @@ class _MakeBlocks(Protocol):
         device: str,
         region: Region | None,
     ) -> Blocks:
-        """Blocks with these metadata; the finisher decays what the model leaves undecayed; the region limits electrons."""
+        """Blocks with these metadata, electrons of the region; the finisher decays what the model leaves undecayed."""
         ...
 
 
@@ -90,9 +90,7 @@ class Family(Generic[R]):
 def _fit_cloud(preset: Preset, samples: Sequence[Events]) -> CloudRepresentation:
     if preset.electron.beams == "any":
         return CloudRepresentation.fit_mixture(samples)
-    return CloudRepresentation.fit(
-        samples[0], fold_decays=preset.fold_decays, fold_resonances=preset.fold_resonances
-    )
+    return CloudRepresentation.fit(samples[0], fold_decays=preset.fold_decays, fold_resonances=preset.fold_resonances)
 
 
 def _fit_image(preset: Preset, samples: Sequence[Events]) -> ImageRepresentation:

@@ -60,7 +60,7 @@ class GenerationSetting:
     project: bool = True
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     completion: Completion | None = None
-    phase_space: PhaseSpace = PhaseSpace()
+    phase_space: PhaseSpace = field(default_factory=PhaseSpace)
 
     @classmethod
     def of(cls, seed: int, options: dict[str, Any]) -> "GenerationSetting":
@@ -112,8 +112,8 @@ class Generator:
         Args:
             n: number of events.
             seed: names the random streams.
-            **options: `beams`, `q2_min`, `q2_max`, `x_min`, `x_max`, `y_min`, `y_max`, `extrapolate`, and other fields of
-                `GenerationSetting`.
+            **options: `beams`, `extrapolate`, `q2_min`, `q2_max`, `x_min`, `x_max`, `y_min`, `y_max`, and other fields
+                of `GenerationSetting`.
 
         Raises:
             InputError: if an argument is impossible.

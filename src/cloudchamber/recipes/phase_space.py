@@ -1,6 +1,6 @@
 """Beams and cuts that a user asks for: whether a model can serve them, and with what cross-section."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -29,7 +29,7 @@ class PhaseSpace:
     """
 
     beams: Beams | None = None
-    cuts: Cuts = Cuts()
+    cuts: Cuts = field(default_factory=Cuts)
     extrapolate: bool = False
 
     @classmethod
@@ -98,8 +98,8 @@ def beams_of(card: Card, wanted: Beams | None, extrapolate: bool = False) -> Bea
     energy = center_of_mass_energy(wanted)
     if not (low * (1 - 1e-6) <= energy <= high * (1 + 1e-6) or extrapolate):
         raise InputError(
-            f"--beams {wanted.name} have sqrt(s) = {energy:.1f} GeV, but the model '{name}' was trained from {low:.1f} to "
-            f"{high:.1f} GeV; add --extrapolate to go beyond at your own risk."
+            f"--beams {wanted.name} have sqrt(s) = {energy:.1f} GeV, but the model '{name}' was trained from {low:.1f} "
+            f"to {high:.1f} GeV; add --extrapolate to go beyond at your own risk."
         )
     return wanted
 
@@ -110,7 +110,9 @@ def _require_possible(cuts: Cuts, beams: Beams) -> None:
         low, high = getattr(cuts, f"{name}_min"), getattr(cuts, f"{name}_max")
         least, most = low or 0.0, np.inf if high is None else high
         if least < 0 or most <= least or (name != "q2" and least >= 1):
-            raise InputError(f"the cuts {least:g} to {most:g} on {name.upper() if name == 'q2' else name} leave nothing.")
+            raise InputError(
+                f"the cuts {least:g} to {most:g} on {name.upper() if name == 'q2' else name} leave nothing."
+            )
     s = squared_energy(beams)
     largest = s * min(1.0, cuts.x_max or 1.0) * min(1.0, cuts.y_max or 1.0)
     smallest = s * (cuts.x_min or 0.0) * (cuts.y_min or 0.0)
@@ -151,7 +153,9 @@ def table_named(name: str) -> InclusiveTable:
     """
     path = pretrained_folder() / f"{name}.npz"
     if not path.is_file():
-        raise InputError(f"the table of cross-sections '{name}' does not exist; leave cross_sections out of the preset.")
+        raise InputError(
+            f"the table of cross-sections '{name}' does not exist; leave cross_sections out of the preset."
+        )
     with np.load(path, allow_pickle=False) as stored:
         columns = {field: np.asarray(stored[field], dtype=np.float64) for field in ("ln_s", "values", "variances")}
         return InclusiveTable(**columns, pt_min=float(stored["pt_min"]))

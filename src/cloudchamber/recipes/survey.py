@@ -1,4 +1,4 @@
-"""A look at a run before it begins: which electrons it keeps, how many it has to draw for that, and its cross-section."""
+"""A look at a run before it begins: which electrons it keeps, how many it draws for that, and its cross-section."""
 
 from typing import NamedTuple, cast
 

@@ -1,4 +1,4 @@
-"""Hadrons in the hadronic centre-of-mass frame of their events (`physics.dis`), as flat columns, and back to the lab."""
+"""Hadrons in the hadronic centre-of-mass frame of their events (`physics.dis`), as flat columns, and in the lab."""
 
 from typing import NamedTuple
 
