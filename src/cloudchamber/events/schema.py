@@ -81,7 +81,7 @@ class Beams(_Frozen):
 
 
 class Cuts(_Frozen):
-    """Phase-space cuts that the sample was made with; Q2 in GeV^2; files hold those on x and y only if there are any."""
+    """Phase-space cuts that the sample was made with; Q2 in GeV^2; files hold those on x and y if there are any."""
 
     q2_min: float | None = None
     q2_max: float | None = None

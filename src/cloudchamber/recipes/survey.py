@@ -81,8 +81,8 @@ def _try(pipeline: Pipeline, name: str, fewest: int) -> Trial:
             return total
     if total.kept < _LEAST * total.drawn:
         raise InputError(
-            f"the cuts leave {total.kept} of {total.drawn:,} electrons that the model '{name}' draws, too few to go on; "
-            "loosen them."
+            f"the cuts leave {total.kept} of {total.drawn:,} electrons that the model '{name}' draws, too few; loosen "
+            "them."
         )
     return total
 
