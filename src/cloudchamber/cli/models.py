@@ -35,8 +35,9 @@ def models() -> None:
 def _beams(card: "Card") -> str:
     if card.data.beams is not None:
         return card.data.beams.name
-    low, high = card.domain.get("sqrt_s_GeV", (0.0, 0.0))
-    return f"any, {low:.0f} to {high:.0f} GeV"
+    from cloudchamber.recipes.phase_space import energies_of
+
+    return "any, {:.0f} to {:.0f} GeV".format(*energies_of(card))
 
 
 def _auc(card: "Card") -> str:

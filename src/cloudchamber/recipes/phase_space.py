@@ -13,7 +13,7 @@ from cloudchamber.physics.kinematics import center_of_mass_energy
 from cloudchamber.physics.phase_space import squared_energy
 from cloudchamber.recipes.store import Card, pretrained_folder
 
-__all__ = ["CUT_NAMES", "PhaseSpace", "beams_of", "cross_section_of", "resolve", "table_named"]
+__all__ = ["CUT_NAMES", "PhaseSpace", "beams_of", "cross_section_of", "energies_of", "resolve", "table_named"]
 
 CUT_NAMES = ("q2_min", "q2_max", "x_min", "x_max", "y_min", "y_max")
 
@@ -94,7 +94,7 @@ def beams_of(card: Card, wanted: Beams | None, extrapolate: bool = False) -> Bea
         return card.data.beams
     if wanted is None:
         raise InputError(f"the model '{name}' knows many beams; choose some with --beams, for example --beams 10x275.")
-    low, high = card.domain["sqrt_s_GeV"]
+    low, high = energies_of(card)
     energy = center_of_mass_energy(wanted)
     if not (low * (1 - 1e-6) <= energy <= high * (1 + 1e-6) or extrapolate):
         raise InputError(
@@ -102,6 +102,19 @@ def beams_of(card: Card, wanted: Beams | None, extrapolate: bool = False) -> Bea
             f"to {high:.1f} GeV; add --extrapolate to go beyond at your own risk."
         )
     return wanted
+
+
+def energies_of(card: Card) -> tuple[float, float]:
+    """Smallest and largest sqrt(s) in GeV that a model was trained at.
+
+    Args:
+        card: of the model.
+    """
+    if card.data.beams is not None:
+        energy = center_of_mass_energy(card.data.beams)
+        return energy, energy
+    low, high = card.domain["sqrt_s_GeV"]
+    return low, high
 
 
 def _require_possible(cuts: Cuts, beams: Beams) -> None:

@@ -54,7 +54,7 @@ def survey(trained: TrainedModel, wanted: PhaseSpace, solver: Solver, device: st
         resolve(card, wanted)
         return Survey(own, None)
     run = resolve(card, wanted)
-    if run.beams == own.beams and run.cuts == own.cuts:
+    if card.preset.electron.beams == "one" and run.cuts == own.cuts:
         return Survey(own, None)
     data = own.with_(beams=run.beams, cuts=run.cuts)
     if not drawn:
