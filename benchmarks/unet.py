@@ -37,7 +37,7 @@ def networks(name: str, events: int) -> tuple[nn.Module, Batch]:
     preset = load_preset(name)
     setting = DISSetting(Beams.parse("10x275"), 25.0, level=Level(preset.level))
     sample = simulate_shard(setting, 2_000, seed=5, shard=0)
-    representation = family_of(preset).fit(preset, sample)
+    representation = family_of(preset).fit(preset, [sample])
     model, rows = family_of(preset).build(preset, representation), representation.encode(sample[:events])
     assert isinstance(rows, Bundle)
     stage = _FIRST[preset.family]

@@ -13,7 +13,9 @@ from cloudchamber import __version__
 from cloudchamber.cli.main import main
 from cloudchamber.events import Level
 from cloudchamber.formats import files
+from cloudchamber.physics.dis import dis_variables
 from cloudchamber.recipes import generation
+from cloudchamber.represent.cloud import four_momenta
 
 MODEL = "ep-dis-10x275"
 
@@ -84,6 +86,11 @@ def test_decays_can_be_left_out_or_kept(tmp_path: Path) -> None:
         (["--device", "abacus"], ("abacus", "--device cpu")),
         (["--model", "gpt"], ("'gpt' is unknown", MODEL)),
         (["--colour", "red"], ("--colour",)),
+        (["--beams", "18x275"], ("trained at 10x275 only",)),
+        (["--beams", "nonsense"], ("not understood",)),
+        (["--q2-min", "12000"], ("--q2-min 12000", "at most 11000 GeV2")),
+        (["--q2-min", "1"], ("--q2-min 1", "25 GeV2")),
+        (["--y-min", "0.9", "--y-max", "0.5"], ("on y leave nothing",)),
     ],
 )
 def test_bad_options_are_told_in_one_sentence(
@@ -91,6 +98,22 @@ def test_bad_options_are_told_in_one_sentence(
 ) -> None:
     refused(capsys, generate(*QUICK, "--out", tmp_path / "x.parquet", *arguments), *words)
     assert not list(tmp_path.iterdir())
+
+
+def test_models_of_one_setting_take_cuts(tmp_path: Path) -> None:
+    """Their cross-section is the share of the training sample's."""
+    cuts = ["--q2-min", "50", "--y-max", "0.6", "--no-decay"]
+    assert generate(*QUICK, *cuts, "--out", tmp_path / "x.parquet") == 0
+    events = files.read(tmp_path / "x.parquet")
+    assert events.run.beams is not None
+    variables = dis_variables(four_momenta(events.electron), events.run.beams)
+    assert variables.Q2.min() >= 50
+    assert variables.y.max() <= 0.6
+    assert (events.run.cuts.q2_min, events.run.cuts.y_max) == (50, 0.6)
+    of_training = generation.load(MODEL).trained.card.data.cross_section_pb
+    assert of_training is not None
+    assert events.run.cross_section_pb is not None
+    assert 0.2 * of_training < events.run.cross_section_pb < 0.6 * of_training
 
 
 def test_outputs_of_no_known_format_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from toy_shards import make_shards
 
-from cloudchamber.data.split import Shard, split
+from cloudchamber.data.split import Shard, samples, split
 from cloudchamber.errors import InputError
 
 
@@ -54,3 +54,14 @@ def test_no_files_and_damaged_files_are_explained(tmp_path: Path, folder: Path) 
 def test_a_shard_that_became_shorter_is_explained(folder: Path) -> None:
     with pytest.raises(InputError, match="become shorter"):
         Shard(folder / "shard-00000.parquet", 30, 40).read()
+
+
+def test_a_folder_of_samples_is_divided_sample_by_sample(tmp_path: Path) -> None:
+    for name, sizes in (("10x100", (60, 40)), ("5x41", (50,))):
+        (tmp_path / name).mkdir()
+        make_shards(tmp_path / name, sizes)
+    parts = split(tmp_path, 0.1)
+    assert [(s.path.parent.name, len(s)) for s in parts.validation] == [("10x100", 10), ("5x41", 5)]
+    assert sum(map(len, parts.train)) == 135
+    assert samples(tmp_path) == [tmp_path / "10x100", tmp_path / "5x41"]
+    assert samples(tmp_path / "5x41") == [tmp_path / "5x41"]

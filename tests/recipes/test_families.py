@@ -48,7 +48,7 @@ def generator(run: Path) -> Generator:
 def test_every_family_has_its_stages(tiny_omnilearn: Path, stable_events: Events) -> None:
     assert set(FAMILIES) == set(DIFFUSION_STAGES)
     preset, family = load_preset(str(tiny_omnilearn)), FAMILIES["omnilearn"]
-    representation = family.fit(preset, stable_events)
+    representation = family.fit(preset, [stable_events])
     model, rows = family.build(preset, representation), representation.encode(stable_events[:20])
     assert tuple(model.parts()) == DIFFUSION_STAGES["omnilearn"]
     losses = model.losses(rows, RowRng((1,), 20))
@@ -59,7 +59,7 @@ def test_every_family_has_its_stages(tiny_omnilearn: Path, stable_events: Events
 def test_the_loss_of_particles_is_that_of_the_public_code(tiny_omnilearn: Path, stable_events: Events) -> None:
     """All squared errors over the number of particles: 13 or 14 times the mean over features."""
     preset, family = load_preset(str(tiny_omnilearn)), FAMILIES["omnilearn"]
-    representation = family.fit(preset, stable_events)
+    representation = family.fit(preset, [stable_events])
     stage, rows = family.build(preset, representation)["particles"], representation.encode(stable_events[:20])
     part, rng = rows["particles"], RowRng((1,), 20)
     t, eps = rng.uniform(), rng.normal(*part.x.shape[1:])

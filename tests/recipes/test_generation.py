@@ -9,7 +9,8 @@ import pytest
 
 from cloudchamber.errors import InputError
 from cloudchamber.process.sampler import SAMPLERS
-from cloudchamber.recipes.generation import GenerationSetting, Generator, default_workers, generate_file, load
+from cloudchamber.recipes.generation import GenerationSetting, Generator, generate_file, load
+from cloudchamber.recipes.machine import default_workers
 
 
 @pytest.mark.parametrize(

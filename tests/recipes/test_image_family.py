@@ -81,7 +81,7 @@ def test_calls_are_as_asked(run: Path) -> None:
 
 def test_losses_teach_every_weight(tiny_image: Path, stable_events: Events) -> None:
     preset, family = load_preset(str(tiny_image)), FAMILIES["image"]
-    representation = family.fit(preset, stable_events)
+    representation = family.fit(preset, [stable_events])
     model, rows = family.build(preset, representation), representation.encode(stable_events[:20])
     losses = model.losses(rows, RowRng((1,), 20))
     assert set(losses) == {"image.denoising"}
@@ -119,7 +119,7 @@ def test_images_are_sampled_in_float32_on_the_cpu_unless_told_otherwise(run: Pat
                                   "ep-dis-10x275-image-hybrid"])  # fmt: skip
 def test_shipped_presets_build(name: str, stable_events: Events) -> None:
     preset = load_preset(name)
-    representation = FAMILIES["image"].fit(preset, stable_events)
+    representation = FAMILIES["image"].fit(preset, [stable_events])
     with torch.device("meta") if preset.image.guess == "none" else nullcontext():  # weights that only have shapes
         model = FAMILIES["image"].build(preset, representation)
     assert sum(p.numel() for p in model.parameters()) > 1e6

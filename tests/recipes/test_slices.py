@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from cloudchamber.errors import InputError
-from cloudchamber.events import Events
+from cloudchamber.events import Beams, Cuts, Events, RunInfo
 from cloudchamber.formats import files
 from cloudchamber.generate.pipeline import BLOCK, Block, Tally
 from cloudchamber.recipes import slices as module
 from cloudchamber.recipes.generation import GenerationSetting, Generator, generate_file, load
-from cloudchamber.recipes.slices import estimate, generate_resumable, generate_slices, plan
+from cloudchamber.recipes.slices import campaign_name, estimate, generate_resumable, generate_slices, plan
 
 SETTING = GenerationSetting(seed=5, calls=1, precision="float32")
 N, SIZE = 1100, 300
@@ -158,3 +158,8 @@ def test_an_estimate_scales(generator: Generator) -> None:
 def test_a_suffix_of_no_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no suffix of a known format"):
         plan(tmp_path / "events.txt", ".parquet", "x", events=1, size=1)
+
+
+def test_names_tell_beams_and_cuts() -> None:
+    run = RunInfo(beams=Beams.parse("18x275"), cuts=Cuts(q2_min=10, q2_max=100, y_max=0.95), generator_version="1.0")
+    assert campaign_name(run) == "cloudchamber-1.0_DIS-NC_18x275_q2_10to100_y_0to0.95"

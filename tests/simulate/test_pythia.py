@@ -7,6 +7,7 @@ import pytest
 from cloudchamber.errors import InputError
 from cloudchamber.events import Beams, Events, Level
 from cloudchamber.physics.dis import beam_momenta, dis_variables
+from cloudchamber.represent.cloud import four_momenta
 from cloudchamber.simulate.pythia import DISSetting, new_pythia, shard_seed, simulate_shard
 
 BEAMS = Beams.parse("10x275")
@@ -110,3 +111,20 @@ def test_not_a_number_is_refused_as_q2() -> None:
 def test_an_unknown_setting_is_refused() -> None:
     with pytest.raises(InputError, match="No:such = 1"):
         new_pythia(("No:such = 1",), 1)
+
+
+def test_a_sample_flat_in_ln_q2_has_weights_that_undo_it() -> None:
+    """Its weighted events have the cross-section, and the spectrum of Q2, of events that nothing biases."""
+    beams = Beams.parse("10x100")
+    flat, plain = (
+        simulate_shard(DISSetting(beams, 1.0, level=Level.PRIMARY, flat_q2=biased), 4_000, seed=9, shard=0)
+        for biased in (True, False)
+    )
+    Q2 = {name: dis_variables(four_momenta(e.electron), beams).Q2 for name, e in (("flat", flat), ("plain", plain))}
+    assert np.median(np.abs(flat.weight * Q2["flat"] - 1)) < 1e-3
+    assert np.array_equal(plain.weight, np.ones(4_000))
+    assert (Q2["flat"] > 100).mean() > 5 * (Q2["plain"] > 100).mean()
+    share = flat.weight[Q2["flat"] > 5].sum() / flat.weight.sum()
+    assert share == pytest.approx((Q2["plain"] > 5).mean(), abs=0.035)
+    assert flat.run.cross_section_pb == pytest.approx(plain.run.cross_section_pb, rel=0.05)
+    assert flat.run.settings != plain.run.settings

@@ -55,6 +55,18 @@ def generate(
         Path | None,
         typer.Option(help="Complete the scattered electrons of this file, the first particle of each event."),
     ] = None,
+    beams: Annotated[
+        str | None, typer.Option(help="Electron x hadron energies in GeV, for models of any beams.")
+    ] = None,
+    extrapolate: Annotated[
+        bool, typer.Option("--extrapolate", help="Allow beams outside of the model's energies.")
+    ] = False,
+    q2_min: Annotated[float | None, typer.Option(help="Smallest Q2 in GeV2.")] = None,
+    q2_max: Annotated[float | None, typer.Option(help="Largest Q2 in GeV2.")] = None,
+    x_min: Annotated[float | None, typer.Option(help="Smallest x.")] = None,
+    x_max: Annotated[float | None, typer.Option(help="Largest x.")] = None,
+    y_min: Annotated[float | None, typer.Option(help="Smallest y.")] = None,
+    y_max: Annotated[float | None, typer.Option(help="Largest y.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how long it would take, and how large.")] = False,
 ) -> None:
     """Generate events with a trained model.
@@ -65,6 +77,7 @@ def generate(
 
     Example:
         cloudchamber generate --model ep-dis-10x275 --events 10000 --seed 1 --out events.hepmc3.gz
+        cloudchamber generate --model ep-dis --beams 18x275 --q2-min 10 --y-max 0.95 --out events.hepmc3.gz
 
     Args:
         model: a shipped model, a training run's folder, or a .safetensors file.
@@ -83,21 +96,36 @@ def generate(
         slices: events of each of several numbered files.
         resume: keep what a killed run of this command has made.
         electrons: file of scattered electrons to complete.
+        beams: electron x hadron energies in GeV.
+        extrapolate: allow beams outside of the model's energies.
+        q2_min: smallest Q2 in GeV2.
+        q2_max: largest Q2 in GeV2.
+        x_min: smallest x.
+        x_max: largest x.
+        y_min: smallest y.
+        y_max: largest y.
         dry_run: only say how long it would take, and how large.
     """
     from cloudchamber.recipes.completion import read_completion
-    from cloudchamber.recipes.generation import GenerationSetting, default_workers, load
+    from cloudchamber.recipes.generation import GenerationSetting, load
+    from cloudchamber.recipes.machine import default_workers
+    from cloudchamber.recipes.phase_space import PhaseSpace
 
     if events is not None and events < 1:
         raise InputError(f"--events {events} is impossible: give a positive number.")
     keeps_history = history or ".hepmc" in out.name or (slices is not None and not out.suffix)
     generator = load(model, device)
-    completion = None if electrons is None else read_completion(electrons, generator.trained.card, events)
+    wanted = PhaseSpace.of(
+        {"beams": beams, "extrapolate": extrapolate, "q2_min": q2_min, "q2_max": q2_max, "x_min": x_min,
+         "x_max": x_max, "y_min": y_min, "y_max": y_max}
+    )  # fmt: skip
     setting = GenerationSetting(
         seed=seed, calls=calls, sampler=sampler, decay=decay, history=decay and keeps_history, project=project,
-        precision=precision, completion=completion,
+        precision=precision, phase_space=wanted,
     )  # fmt: skip
-    if completion is not None:
+    if electrons is not None:
+        completion = read_completion(electrons, generator.trained.card, events, wanted)
+        setting = setting.completing(completion)
         available = len(completion.electrons.weight)
         if events is not None and events > available:
             raise InputError(f"--events {events} is impossible: '{electrons}' holds {available:,}.")

@@ -24,13 +24,20 @@ def models() -> None:
     table = Table("model", "beams", "level", "training events", "classifier AUC (floor)", "calls", "about")
     for name in model_names():
         card = read_card(pretrained_folder() / f"{name}.json")
-        beams = card.data.beams.name if card.data.beams else "?"
         table.add_row(
-            name, beams, card.preset.level.value, f"{card.events:,}", _auc(card), str(card.preset.sampling.calls),
-            card.preset.description,
+            name, _beams(card), card.preset.level.value, f"{card.events:,}", _auc(card),
+            str(card.preset.sampling.calls), card.preset.description,
         )  # fmt: skip
     Console(width=None if Console().is_terminal else 160).print(table)
     typer.echo("All measurements: the JSON cards beside the weights, in the folder 'pretrained' of the package.")
+
+
+def _beams(card: "Card") -> str:
+    if card.data.beams is not None:
+        return card.data.beams.name
+    from cloudchamber.recipes.phase_space import energies_of
+
+    return "any, {:.0f} to {:.0f} GeV".format(*energies_of(card))
 
 
 def _auc(card: "Card") -> str:

@@ -24,6 +24,9 @@ def dis(
     ] = None,
     seed: Annotated[int, typer.Option(help="Names the random streams.")] = 1,
     workers: Annotated[int, typer.Option(help="Processes to use.")] = 1,
+    flat_q2: Annotated[
+        bool, typer.Option("--flat-q2", help="About as many events at every ln Q2; their weights undo it.")
+    ] = False,
 ) -> None:
     """Simulate neutral-current deep-inelastic scattering with Pythia8 and the EIC settings.
 
@@ -43,13 +46,14 @@ def dis(
         more: settings of Pythia8, read after those of the command.
         seed: names the random streams.
         workers: processes to use.
+        flat_q2: select events with a probability that is Q2 times as large, and weight them by 1/Q2.
     """
     from cloudchamber.cli.progress import event_bar
     from cloudchamber.events import Beams
     from cloudchamber.recipes.simulation import simulate_folder
     from cloudchamber.simulate.pythia import DISSetting
 
-    setting = DISSetting(Beams.parse(beams), q2_min, q2_max, level, tuple(more or ()))
+    setting = DISSetting(Beams.parse(beams), q2_min, q2_max, level, tuple(more or ()), flat_q2=flat_q2)
     with event_bar("simulating", events) as advance:
         made = simulate_folder(setting, out, events=events, seed=seed, workers=workers, advance=advance)
     kept = f", {made.kept_shards} of them from before" if made.kept_shards else ""

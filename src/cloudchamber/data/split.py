@@ -2,7 +2,8 @@
 
 The shards of a folder, in the order of their names, are one long table of n rows. Its last ceil(f n) rows
 validate and the others train, so the same folder is always divided in the same way and a row is never in both
-parts. Long files are divided further into pieces of rows, so that no piece is large in memory.
+parts. A folder of folders is a mixture of samples, each of which is divided in this way. Long files are divided
+further into pieces of rows, so that no piece is large in memory.
 """
 
 import math
@@ -17,7 +18,7 @@ from cloudchamber.errors import InputError
 from cloudchamber.events import Events
 from cloudchamber.formats import parquet
 
-__all__ = ["Shard", "Split", "split"]
+__all__ = ["Shard", "Split", "samples", "split"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def split(folder: Path, fraction: float = 0.02, piece: int = 50_000) -> Split:
     """Divide a file or a folder of shards.
 
     Args:
-        folder: a Parquet file, or a folder of them.
+        folder: a Parquet file, a folder of them, or a folder of such folders.
         fraction: share of the rows that validate, above 0 and below 1; at least one row.
         piece: longer shards are divided into about equal pieces of at most this many rows.
 
@@ -69,12 +70,28 @@ def split(folder: Path, fraction: float = 0.02, piece: int = 50_000) -> Split:
     """
     if not 0 < fraction < 1:
         raise InputError(f"the validation fraction {fraction:g} is impossible; give a number above 0 and below 1.")
+    parts = [_split(sample, fraction, piece) for sample in samples(folder)]
+    return Split(*([shard for part in parts for shard in part[k]] for k in (0, 1)))
+
+
+def samples(folder: Path) -> list[Path]:
+    """The samples that a path stands for: itself, or the folders of shards in it, in the order of their names.
+
+    Args:
+        folder: a Parquet file, a folder of them, or a folder of such folders.
+    """
+    inner = sorted({path.parent for path in folder.glob("*/*.parquet")}) if folder.is_dir() else []
+    return inner if inner and not any(folder.glob("*.parquet")) else [folder]
+
+
+def _split(folder: Path, fraction: float, piece: int) -> tuple[list[Shard], list[Shard]]:
+    """Shards of one sample for training and for validation."""
     whole = [Shard(path, 0, _rows(path)) for path in parquet.shards(folder)]
     total = sum(map(len, whole))
     if total < 2:
         raise InputError(f"'{folder}' holds {total} event(s), but training and validation need at least one each.")
     border = max(total - math.ceil(fraction * total), 1)
-    return Split(_cut(_take(whole, 0, border), piece), _cut(_take(whole, border, total), piece))
+    return _cut(_take(whole, 0, border), piece), _cut(_take(whole, border, total), piece)
 
 
 def _take(shards: Sequence[Shard], start: int, stop: int) -> list[Shard]:

@@ -8,6 +8,7 @@ three numbers, and every row is seen exactly once in an epoch. The next pool is 
 meanwhile.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, Self
@@ -177,15 +178,11 @@ def validation_batches(
         shards: where the rows are.
         encode: makes rows of the events of a shard.
         batch_size: most rows in a batch.
-        limit: use only this many of the first rows.
+        limit: use only about this many rows, the first of each shard in proportion to its length.
     """
-    pieces: list[EncodedRows] = []
-    for shard in shards:
-        if limit is not None and sum(map(len, pieces)) >= limit:
-            break
-        pieces.append(encode(shard.read()))
-    rows = join(pieces)
-    kept = rows.lengths[:limit]
+    share = 1.0 if limit is None else min(limit / sum(map(len, shards)), 1.0)
+    rows = join([encode(shard.read()[: math.ceil(share * len(shard))]) for shard in shards])
+    kept = rows.lengths
     order = torch.argsort(kept, stable=True)
     return [rows.select(index).trim() for index in order.tensor_split(-(-len(kept) // batch_size))]
 

@@ -8,7 +8,14 @@ import re
 from enum import StrEnum
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from cloudchamber.errors import InputError
 
@@ -74,11 +81,20 @@ class Beams(_Frozen):
 
 
 class Cuts(_Frozen):
-    """Phase-space cuts that the sample was made with; Q2 in GeV^2."""
+    """Phase-space cuts that the sample was made with; Q2 in GeV^2; files hold those on x and y if there are any."""
 
     q2_min: float | None = None
     q2_max: float | None = None
     pt_electron_min: float | None = None
+    x_min: float | None = None
+    x_max: float | None = None
+    y_min: float | None = None
+    y_max: float | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_idle_cuts(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        idle = {name for name in ("x_min", "x_max", "y_min", "y_max") if getattr(self, name) is None}
+        return {name: value for name, value in serialise(self).items() if name not in idle}
 
 
 class RunInfo(_Frozen):

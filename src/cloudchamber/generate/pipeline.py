@@ -21,13 +21,14 @@ from torch import Tensor
 from cloudchamber.events import Events, RunInfo
 from cloudchamber.generate.electrons import Electrons
 from cloudchamber.generate.project import project
+from cloudchamber.generate.region import Region, Trial, draw_electrons, try_electrons
 from cloudchamber.models.autoregressive import MultisetModel
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.physics.dis import ELECTRON_MASS, dis_variables
 from cloudchamber.represent.cloud import CloudRepresentation, to_lab
 from cloudchamber.tensors.batch import Batch
-from cloudchamber.tensors.rng import EventRng
+from cloudchamber.tensors.rng import EventRng, Rng
 
 __all__ = ["BLOCK", "Block", "Finisher", "Pipeline", "Solver", "Tally", "assemble"]
 
@@ -163,12 +164,13 @@ class Pipeline:
     """Makes blocks of events.
 
     Args:
-        representation: events <-> tensors.
+        representation: events <-> tensors; it is taken at the beams of the run.
         model: a cascade with the stages electron, species and cloud.
         run: metadata of the events before decays.
         finisher: decays what the model leaves undecayed; None to leave it so.
         solver: how the diffusion stages are sampled.
         device: where the networks run.
+        region: where electrons may be; by default wherever the model puts them.
     """
 
     def __init__(
@@ -180,8 +182,11 @@ class Pipeline:
         *,
         solver: Solver | None = None,
         device: torch.device | str = "cpu",
+        region: Region | None = None,
     ) -> None:
-        self.representation, self.model, self.run, self.finisher = representation, model.to(device), run, finisher
+        self.region = region or Region()
+        self.representation = representation if run.beams is None else representation.at(run.beams)
+        self.model, self.run, self.finisher = model.to(device), run, finisher
         self.solver, self.device = solver or Solver(), device
 
     @torch.no_grad()
@@ -227,25 +232,24 @@ class Pipeline:
 
     def _electrons(self, rng: EventRng) -> _Electrons:
         """Scattered electrons; unphysical ones are drawn again."""
-        electron = self.model["electron"]
-        assert isinstance(electron, Diffusion)
-        scores = torch.full((BLOCK, self.representation.electron.SIZE), float("nan"))
-        scattered = np.full((BLOCK, 4), np.nan)
-        for _ in range(_ATTEMPTS):
-            rows = np.flatnonzero(~self._physical(scattered)).tolist()
-            if not rows:
-                return _Electrons(scores, scattered, np.full(BLOCK, ELECTRON_MASS))
-            chosen = rng.select(rows)
-            given = Batch(torch.zeros(len(rows), scores.shape[1]), torch.ones(len(rows))).to(self.device)
-            scores[rows] = electron.sample(given, chosen, self.solver.calls_of("electron"), self.solver.sampler).cpu()
-            phi = 2 * np.pi * chosen.uniform().cpu().double().numpy() - np.pi
-            scattered[rows] = self.representation.electron.decode(scores[rows], phi)
-        raise RuntimeError("the electron stage draws only unphysical electrons; its weights must be wrong")
+        drawn = draw_electrons(self._draw, self.representation, self.region, rng, BLOCK)
+        return _Electrons(drawn.scores, drawn.momenta, np.full(BLOCK, ELECTRON_MASS))
 
-    def _physical(self, scattered: Array) -> NDArray[np.bool_]:
-        W2 = dis_variables(scattered, self.representation.beams).W2
-        good: NDArray[np.bool_] = np.isfinite(scattered).all(-1) & (np.nan_to_num(W2) > 1.0)
-        return good
+    def _draw(self, given: Batch, streams: Rng) -> Tensor:
+        """Scores of electrons."""
+        electron, calls = self.model["electron"], self.solver.calls_of("electron")
+        assert isinstance(electron, Diffusion)
+        return electron.sample(given.to(self.device), streams, calls, self.solver.sampler).cpu()
+
+    @torch.no_grad()
+    def try_electrons(self, numbers: range) -> Trial:
+        """How many electrons the region keeps, of one for each number; the numbers name random streams of their own.
+
+        Args:
+            numbers: not those of events.
+        """
+        rng = EventRng(0, numbers, 4, self.device)
+        return try_electrons(self._draw, self.representation, self.region.cuts, rng)
 
     def _hadronise(self, electrons: _Electrons, streams: _Streams, tally: Tally) -> Events:
         """Hadrons for given electrons, with exact quantum numbers and four-momentum."""

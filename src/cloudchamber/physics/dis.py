@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudchamber.events import Beams
+from cloudchamber.events import Beams, Cuts
 
 __all__ = [
     "ELECTRON_MASS",
@@ -30,6 +30,7 @@ __all__ = [
     "minkowski",
     "spacelike_axis",
     "to_frame",
+    "within",
 ]
 
 Array = NDArray[np.float64]
@@ -93,6 +94,29 @@ def dis_variables(scattered: Array, beams: Beams) -> DISVariables:
     Q2, nu = -minkowski(q, q), minkowski(proton, q)
     total = proton + q
     return DISVariables(Q2, Q2 / (2 * nu), nu / minkowski(proton, beam), minkowski(total, total))
+
+
+def within(variables: DISVariables, cuts: Cuts) -> NDArray[np.bool_]:
+    """Which events are inside of the cuts on Q2, x and y, limits included, shape (n,); NaN is outside of any cut.
+
+    Args:
+        variables: of the events.
+        cuts: the limits.
+
+    >>> one = np.ones(2)
+    >>> within(DISVariables(np.array([5.0, 20.0]), one, one, one), Cuts(q2_min=10)).tolist()
+    [False, True]
+    """
+    limits = (
+        (variables.Q2, cuts.q2_min, cuts.q2_max),
+        (variables.x, cuts.x_min, cuts.x_max),
+        (variables.y, cuts.y_min, cuts.y_max),
+    )
+    good = np.ones(len(variables.Q2), dtype=bool)
+    for value, low, high in limits:
+        good &= True if low is None else value >= low
+        good &= True if high is None else value <= high
+    return good
 
 
 def electron_momentum(Q2: Array, y: Array, phi: Array, beams: Beams) -> Array:

@@ -1,12 +1,13 @@
 """From a trained model to one of another sample: the networks of the first, species by species.
 
+A model of any beams takes nothing over from the electron's network of a model of one setting, which is told nothing.
+
 Two samples seldom hold the same species, and a table orders them by their frequency. Networks know a species by rows of
 some tensors; a row is taken over where both samples hold the species, and starts from nothing where only the new one
 does. All other tensors are taken over as they are.
 """
 
 import torch
-from torch import Tensor
 
 from cloudchamber.errors import InputError
 from cloudchamber.models.cascade import Cascade
@@ -24,12 +25,12 @@ _OF_SAMPLE = ("charges", "total")
 """Tensors that a sample defines."""
 
 
-def adopt(model: Cascade, species: Tensor, base: TrainedModel) -> None:
+def adopt(model: Cascade, representation: CloudRepresentation, base: TrainedModel) -> None:
     """Give a new model the networks of a trained one.
 
     Args:
         model: of the same sizes, for the new sample.
-        species: PDG numbers of its table, shape (S,).
+        representation: of the new model.
         base: the trained model.
 
     Raises:
@@ -38,12 +39,15 @@ def adopt(model: Cascade, species: Tensor, base: TrainedModel) -> None:
     table = base.representation
     if not isinstance(table, CloudRepresentation):
         raise InputError(f"the model '{base.card.preset.name}' has no species to take over; leave --refit out.")
+    species, conditions = representation.species.pdg_ids, representation.electron.CONDITIONS
     known = {number: row for row, number in enumerate(table.species.pdg_ids.tolist())}
     pairs = [(row, known[number]) for row, number in enumerate(species.tolist()) if number in known]
     if not pairs:
         raise InputError("the model knows none of the species of these events; leave --init and --refit out.")
     ours, theirs = (torch.tensor(rows, dtype=torch.long) for rows in zip(*pairs, strict=True))
     for name, stage in model.stages.items():
+        if name == "electron" and conditions != table.electron.CONDITIONS:
+            continue
         own, given = stage.state_dict(), base.model[name].state_dict()
         indexed = _OF_SPECIES.get(name, ())
         alike = own.keys() == given.keys() and all(

@@ -65,6 +65,7 @@ def build_model(preset: Preset, representation: CloudRepresentation) -> Cascade:
     size = representation.electron.SIZE
     electron_net = VectorNet(
         size,
+        representation.electron.CONDITIONS,
         width=electron.width,
         depth=electron.depth,
         outputs=net_outputs(electron.process, size),

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from cloudchamber.errors import InputError
-from cloudchamber.events import Events, RunInfo
+from cloudchamber.events import Beams, Cuts, Events, RunInfo
 from cloudchamber.formats import files
 from cloudchamber.generate.electrons import Electrons
 from cloudchamber.physics.dis import dis_variables
+from cloudchamber.recipes.phase_space import PhaseSpace, beams_of
 from cloudchamber.recipes.store import Card
 from cloudchamber.represent.cloud import four_momenta
 
@@ -40,21 +41,22 @@ class Completion:
         return {"electrons": self.name, "electrons_sha256": digest}
 
 
-def read_completion(path: Path, card: Card, limit: int | None = None) -> Completion:
+def read_completion(path: Path, card: Card, limit: int | None = None, wanted: PhaseSpace | None = None) -> Completion:
     """The scattered electrons of a file.
 
     Args:
         path: any file of events, whose first particles are the scattered electrons; others are not looked at.
         card: of the model that is to complete them.
         limit: stop after this many events.
+        wanted: the beams; those of the file by default.
 
     Raises:
         InputError: if the file cannot be read, or an electron is outside of what the model has learnt.
     """
-    return completion_of(files.read(path, limit), card, path.name)
+    return completion_of(files.read(path, limit), card, path.name, wanted)
 
 
-def completion_of(events: Events, card: Card, source: str) -> Completion:
+def completion_of(events: Events, card: Card, source: str, wanted: PhaseSpace | None = None) -> Completion:
     """The scattered electrons of events, if a model can complete all of them.
 
     The model has learnt events down to some Q2, W and pT of the electron, which its card states; above there is only
@@ -64,6 +66,7 @@ def completion_of(events: Events, card: Card, source: str) -> Completion:
         events: the scattered electron first in each.
         card: of the model.
         source: name of the file.
+        wanted: the beams; those of the events by default.
 
     Raises:
         InputError: if the model draws all particles at once, a first particle is no electron, the beams are others
@@ -80,10 +83,7 @@ def completion_of(events: Events, card: Card, source: str) -> Completion:
             f"the first particle of event {wrong[0]} of '{source}' is no electron but {first.pdg_id[wrong[0]]}; put "
             "the scattered electron first."
         )
-    beams = card.data.beams
-    assert beams is not None
-    if events.run.beams not in (None, beams):
-        raise InputError(f"'{source}' has beams {events.run.beams.name}, but the model was trained at {beams.name}.")
+    beams = _beams(events.run.beams, card, source, wanted or PhaseSpace())
     momenta = four_momenta(first)
     variables = dis_variables(momenta, beams)
     _require_all((variables.y < 1) & (variables.x < 1), "is beyond the kinematic limit of the beams", source)
@@ -98,7 +98,22 @@ def completion_of(events: Events, card: Card, source: str) -> Completion:
             value >= least, f"has {name.replace('_', ' ')} below {least:g}, the least the model has seen", source
         )
     electrons = Electrons(momenta, np.asarray(first.mass, dtype=np.float64), events.weight)
-    return Completion(electrons, source, events.run)
+    return Completion(electrons, source, events.run.with_(beams=beams))
+
+
+def _beams(given: Beams | None, card: Card, source: str, wanted: PhaseSpace) -> Beams:
+    """The beams of the events, which the model must know."""
+    if wanted.cuts != Cuts():
+        raise InputError("cuts select among electrons that a model draws; leave them out where electrons are given.")
+    if card.preset.electron.beams == "one" and given not in (None, card.data.beams):
+        raise InputError(f"'{source}' has beams {given.name}, but the model was trained at {_name(card.data.beams)}.")
+    if wanted.beams is not None and given not in (None, wanted.beams):
+        raise InputError(f"'{source}' has beams {given.name}; leave --beams out, or choose another file.")
+    return beams_of(card, wanted.beams or given, wanted.extrapolate)
+
+
+def _name(beams: Beams | None) -> str:
+    return "unknown beams" if beams is None else beams.name
 
 
 def _require_all(good: np.ndarray[tuple[int], np.dtype[np.bool_]], what: str, source: str) -> None:

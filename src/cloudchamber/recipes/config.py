@@ -70,6 +70,7 @@ class ElectronStage(_Section):
     width: int = Field(default=128, ge=8, le=4096)
     depth: int = Field(default=3, ge=1, le=64)
     repeats: int = Field(default=4, ge=1, le=64)
+    beams: Literal["one", "any"] = Field(default="one", description="any: learn invariants, of samples of many beams")
     process: Process = Process()
 
 
@@ -185,6 +186,7 @@ class Preset(_Section):
     description: str
     level: Level
     family: Literal["cascade", "omnilearn", "image"] = "cascade"
+    cross_sections: str | None = Field(default=None, description="table with those of any beams and cuts")
     fold_decays: bool = Field(default=False, description="of narrow particles, before learning")
     fold_resonances: bool = Field(default=False, description="broad ones, by lot, after the narrow particles")
     electron: ElectronStage = ElectronStage()
@@ -217,6 +219,12 @@ class Preset(_Section):
     def _folds_what_has_decayed(self) -> "Preset":
         if (self.fold_decays or self.fold_resonances) and self.level is not Level.STABLE:
             raise ValueError("fold_decays and fold_resonances need level stable, where the decays are done")
+        return self
+
+    @model_validator(mode="after")
+    def _any_beams(self) -> "Preset":
+        if self.electron.beams == "any" and (self.family != "cascade" or self.fold_decays or self.fold_resonances):
+            raise ValueError("beams = 'any' needs the family cascade, without folding")
         return self
 
 

@@ -1,13 +1,15 @@
 """Where a model may be trusted: the region that its training events fill, and what they hold too few of."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import awkward as ak
 import numpy as np
 
-from cloudchamber.events import Events
+from cloudchamber.events import Beams, Events
 from cloudchamber.physics import pdg
 from cloudchamber.physics.dis import dis_variables
+from cloudchamber.physics.kinematics import center_of_mass_energy
 from cloudchamber.represent.cloud import four_momenta
 
 __all__ = ["domain_of"]
@@ -15,20 +17,45 @@ __all__ = ["domain_of"]
 _RARE = 2_000
 
 
-def domain_of(events: Events) -> dict[str, Any]:
+def domain_of(samples: Sequence[Events]) -> dict[str, Any]:
     """The domain of validity of a model trained on these events.
 
     Args:
-        events: the training events, with known beams.
+        samples: the training events of each setting of the beams, which must be known.
 
     Returns:
-        Beams; smallest and largest Q2 (GeV2), x, y, W (GeV) and pT (GeV) of the scattered electron; most particles in
-        an event; and the species with fewer than 2,000 particles, whose momenta share maps with related species.
+        Beams; for several settings, smallest and largest energy sqrt(s) (GeV); smallest and largest Q2 (GeV2), x, y, W
+        (GeV) and pT (GeV) of the scattered electron; most particles in an event; and the species with fewer than 2,000
+        particles, whose momenta share maps with related species.
     """
-    beams = events.run.beams
-    assert beams is not None
+    columns = [_columns(events) for events in samples]
+    ranges = {
+        name: [float(f"{pick(pick(c[name]) for c in columns):.5g}") for pick in (min, max)] for name in columns[0]
+    }
+    energies = [center_of_mass_energy(beams) for beams in map(_beams, samples)]
+    several = {"sqrt_s_GeV": [min(energies), max(energies)]} if len(samples) > 1 else {}
+    pdg_ids = np.concatenate([ak.to_numpy(ak.flatten(events.hadronic.pdg_id)) for events in samples])
+    species, counts = np.unique(pdg_ids, return_counts=True)
+    rare = {pdg.name(int(s)): int(n) for s, n in zip(species, counts, strict=True) if n < _RARE}
+    return {
+        "beams_GeV": ", ".join(_beams(events).name for events in samples),
+        **several,
+        **ranges,
+        "most_particles": max(int(events.counts.max()) for events in samples),
+        "species": len(species),
+        "rare_species": dict(sorted(rare.items(), key=lambda item: -item[1])),
+    }
+
+
+def _beams(events: Events) -> Beams:
+    assert events.run.beams is not None
+    return events.run.beams
+
+
+def _columns(events: Events) -> dict[str, tuple[float, float]]:
+    """Extremes of the scattered electron's variables."""
     scattered = four_momenta(events.electron)
-    inclusive = dis_variables(scattered, beams)
+    inclusive = dis_variables(scattered, _beams(events))
     columns = {
         "Q2_GeV2": inclusive.Q2,
         "x": inclusive.x,
@@ -36,12 +63,4 @@ def domain_of(events: Events) -> dict[str, Any]:
         "W_GeV": np.sqrt(inclusive.W2),
         "pT_electron_GeV": np.hypot(scattered[:, 1], scattered[:, 2]),
     }
-    species, counts = np.unique(ak.to_numpy(ak.flatten(events.hadronic.pdg_id)), return_counts=True)
-    rare = {pdg.name(int(s)): int(n) for s, n in zip(species, counts, strict=True) if n < _RARE}
-    return {
-        "beams_GeV": beams.name,
-        **{name: [float(f"{v.min():.5g}"), float(f"{v.max():.5g}")] for name, v in columns.items()},
-        "most_particles": int(events.counts.max()),
-        "species": len(species),
-        "rare_species": dict(sorted(rare.items(), key=lambda item: -item[1])),
-    }
+    return {name: (float(v.min()), float(v.max())) for name, v in columns.items()}

@@ -86,13 +86,11 @@ def _networks(trained: TrainedModel) -> dict[str, _Network]:
             raise InputError("this model cannot be exported: its stages have no velocity of one network call.")
     rows, sets = {0: "batch"}, {0: "batch", 1: "particles"}
     context = representation.CONTEXT
+    told = representation.electron.CONDITIONS
+    inputs = {"x": torch.randn(_B, representation.electron.SIZE), "t": torch.rand(_B)}
+    inputs |= {"context": torch.randn(_B, told)} if told else {}
     return {
-        "electron": _Network(
-            _Velocity(electron.denoiser),
-            {"x": torch.randn(_B, representation.electron.SIZE), "t": torch.rand(_B)},
-            {"x": rows, "t": rows},
-            "velocity",
-        ),
+        "electron": _Network(_Velocity(electron.denoiser), inputs, dict.fromkeys(inputs, rows), "velocity"),
         "species": _Network(
             species.net,
             {
@@ -126,8 +124,8 @@ class _Velocity(nn.Module):
         super().__init__()
         self.denoiser = denoiser
 
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        given = Batch(x, t)
+    def forward(self, x: Tensor, t: Tensor, context: Tensor | None = None) -> Tensor:
+        given = Batch(x, t, context)
         return _velocity(self.denoiser, x, t, given)
 
 

@@ -3,7 +3,7 @@
 A preset names its family. Everything else that trains, stores or samples a model asks for the family's parts here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -14,6 +14,7 @@ from cloudchamber.generate.electrons import Electrons
 from cloudchamber.generate.image import ImagePipeline
 from cloudchamber.generate.pipeline import Block, Finisher, Pipeline, Solver
 from cloudchamber.generate.published import PublishedPipeline
+from cloudchamber.generate.region import Region
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.physics.acceptance import Acceptance
 from cloudchamber.recipes.build import build_image, build_model, build_omnilearn
@@ -58,8 +59,9 @@ class _MakeBlocks(Protocol):
         *,
         solver: Solver,
         device: str,
+        region: Region | None,
     ) -> Blocks:
-        """Blocks with these metadata; the finisher decays what the model leaves undecayed."""
+        """Blocks with these metadata, electrons of the region; the finisher decays what the model leaves undecayed."""
         ...
 
 
@@ -71,24 +73,30 @@ class Family(Generic[R]):
     """One kind of model.
 
     Attributes:
-        fit: the representation of a preset, fitted to events.
+        fit: the representation of a preset, fitted to samples, one for each setting of the beams.
         restore: the representation from its state.
         build: an untrained model for a fitted representation.
         pipeline: what makes blocks of events.
         acceptance: which particles its events hold; None for all.
     """
 
-    fit: Callable[[Preset, Events], R]
+    fit: Callable[[Preset, Sequence[Events]], R]
     restore: Callable[[dict[str, Tensor]], R]
     build: Callable[[Preset, R], Cascade]
     pipeline: _MakeBlocks
     acceptance: Acceptance | None = None
 
 
-def _fit_image(preset: Preset, events: Events) -> ImageRepresentation:
+def _fit_cloud(preset: Preset, samples: Sequence[Events]) -> CloudRepresentation:
+    if preset.electron.beams == "any":
+        return CloudRepresentation.fit_mixture(samples)
+    return CloudRepresentation.fit(samples[0], fold_decays=preset.fold_decays, fold_resonances=preset.fold_resonances)
+
+
+def _fit_image(preset: Preset, samples: Sequence[Events]) -> ImageRepresentation:
     image = preset.image
     return ImageRepresentation.fit(
-        events,
+        samples[0],
         rows=image.rows,
         columns=image.columns,
         channels=image.channels,
@@ -107,8 +115,10 @@ def _published_pipeline(
     *,
     solver: Solver,
     device: str,
+    region: Region | None,
 ) -> PublishedPipeline:
     assert finisher is None  # its level is stable
+    assert region is None  # it has no electron stage
     return PublishedPipeline(representation, model, run, solver=solver, device=device)
 
 
@@ -120,22 +130,22 @@ def _image_pipeline(
     *,
     solver: Solver,
     device: str,
+    region: Region | None,
 ) -> ImagePipeline:
     assert finisher is None  # its level is stable
+    assert region is None  # it has no electron stage
     return ImagePipeline(representation, model, run, solver=solver, device=device)
 
 
 FAMILIES: Mapping[str, Family[Any]] = {
     "cascade": Family(
-        lambda preset, events: CloudRepresentation.fit(
-            events, fold_decays=preset.fold_decays, fold_resonances=preset.fold_resonances
-        ),
+        _fit_cloud,
         CloudRepresentation.from_state,
         build_model,
         Pipeline,
     ),
     "omnilearn": Family(
-        lambda preset, events: PublishedRepresentation.fit(events, AZIMUTHS[preset.particles.azimuth]),
+        lambda preset, samples: PublishedRepresentation.fit(samples[0], AZIMUTHS[preset.particles.azimuth]),
         PublishedRepresentation.from_state,
         build_omnilearn,
         _published_pipeline,

@@ -86,7 +86,8 @@ def require_events_of(base: TrainedModel, events: Events) -> None:
     table = base.representation
     if not isinstance(table, CloudRepresentation):
         return
-    if events.run.beams != table.beams:
+    fixed = table.electron.CONDITIONS == 0
+    if events.run.beams is None or (fixed and events.run.beams != table.beams):
         theirs = "unknown beams" if events.run.beams is None else f"beams {events.run.beams.name}"
         raise InputError(
             f"the events have {theirs}, but the maps of the model are for {table.beams.name}; add --refit to fit new "

@@ -5,13 +5,11 @@ order. Every process computes with one thread, so that the same numbers come out
 """
 
 import multiprocessing
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -26,7 +24,10 @@ from cloudchamber.generate.pipeline import BLOCK, Block, Finisher, Solver, Tally
 from cloudchamber.process.sampler import SAMPLERS
 from cloudchamber.recipes.completion import Completion, completion_of
 from cloudchamber.recipes.families import Blocks, family_of
+from cloudchamber.recipes.machine import multiplies_bfloat16, one_thread
+from cloudchamber.recipes.phase_space import PhaseSpace
 from cloudchamber.recipes.store import TrainedModel, load_model
+from cloudchamber.recipes.survey import Survey, survey
 from cloudchamber.recipes.workers import Advance, exit_on_sigterm, keep_freed_memory
 
 __all__ = ["GenerationSetting", "Generator", "generate_file", "load", "stream"]
@@ -45,6 +46,7 @@ class GenerationSetting:
         project: make four-momentum exact; off only for studies.
         precision: of matrix products; `auto` is bfloat16 where the processor multiplies it faster than float32.
         completion: scattered electrons to complete, one for each event of the run; None to draw them.
+        phase_space: beams and cuts.
 
     Raises:
         InputError: if a number or the sampler is impossible.
@@ -58,6 +60,26 @@ class GenerationSetting:
     project: bool = True
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     completion: Completion | None = None
+    phase_space: PhaseSpace = field(default_factory=PhaseSpace)
+
+    @classmethod
+    def of(cls, seed: int, options: dict[str, Any]) -> "GenerationSetting":
+        """A setting from options by name, those of the phase space (`beams`, `q2_min`, ...) among them.
+
+        Args:
+            seed: names the random streams.
+            options: see `PhaseSpace.of` and the attributes.
+        """
+        rest = dict(options)
+        return cls(seed=seed, phase_space=PhaseSpace.of(rest), **rest)
+
+    def completing(self, completion: Completion) -> "GenerationSetting":
+        """The same for given electrons, with their beams.
+
+        Args:
+            completion: the electrons.
+        """
+        return replace(self, completion=completion, phase_space=replace(self.phase_space, beams=completion.run.beams))
 
     def __post_init__(self) -> None:
         _require(self.seed >= 0, f"--seed {self.seed} is impossible: it must be at least 0.")
@@ -82,6 +104,7 @@ class Generator:
     trained: TrainedModel
     device: str = "cpu"
     _finisher: Finisher | None = field(default=None, repr=False)
+    _surveys: dict[Any, Survey] = field(default_factory=dict, repr=False)
 
     def sample(self, n: int, seed: int = 0, **options: Any) -> Events:  # noqa: ANN401
         """Events in memory; the first of a larger sample are the smaller one.
@@ -89,15 +112,16 @@ class Generator:
         Args:
             n: number of events.
             seed: names the random streams.
-            **options: other fields of `GenerationSetting`.
+            **options: `beams`, `extrapolate`, `q2_min`, `q2_max`, `x_min`, `x_max`, `y_min`, `y_max`, and other fields
+                of `GenerationSetting`.
 
         Raises:
             InputError: if an argument is impossible.
         """
         _require(n > 0, f"{n} events cannot be generated: give a positive number.")
-        setting = GenerationSetting(seed=seed, **options)
+        setting = GenerationSetting.of(seed, options)
         pipeline = self.pipeline(setting)
-        with _one_thread():
+        with one_thread():
             blocks = [pipeline.block(number, seed, setting.history) for number in range(-(-n // BLOCK))]
         return Events.concatenate([block.events for block in blocks])[:n]
 
@@ -107,13 +131,14 @@ class Generator:
         Args:
             electrons: events whose first particle is the scattered electron; others are not looked at.
             seed: names the random streams.
-            **options: other fields of `GenerationSetting`.
+            **options: `beams`, those of the events by default, `extrapolate`, and other fields of `GenerationSetting`.
 
         Raises:
             InputError: if an argument is impossible, or an electron is outside of what the model has learnt.
         """
-        completion = completion_of(electrons, self.trained.card, "electrons")
-        numbers, setting = range(len(electrons)), GenerationSetting(seed=seed, completion=completion, **options)
+        setting = GenerationSetting.of(seed, options)
+        setting = setting.completing(completion_of(electrons, self.trained.card, "electrons", setting.phase_space))
+        numbers = range(len(electrons))
         return Events.concatenate([block.events for block in stream(self, numbers, setting)])
 
     def pipeline(self, setting: GenerationSetting) -> Blocks:
@@ -132,6 +157,7 @@ class Generator:
             finisher,
             solver=self._solver(setting),
             device=self.device,
+            region=self._survey(setting).region,
         )
 
     def _solver(self, setting: GenerationSetting) -> Solver:
@@ -155,7 +181,8 @@ class Generator:
         command += "" if solver.stage_calls else f" --calls {solver.calls}"
         solved = (f"sampler {solver.sampler}", f"precision {solver.precision}")
         calls = (f"calls {solver.calls}", *(f"calls of {stage} {n}" for stage, n in solver.stage_calls.items()))
-        acceptance, data, completed = family_of(card.preset).acceptance, card.data, {}
+        acceptance, data, completed = family_of(card.preset).acceptance, self._survey(setting).data, {}
+        flags += setting.phase_space.flags
         if setting.completion is not None:
             known = setting.completion.run
             completed = setting.completion.provenance
@@ -178,6 +205,15 @@ class Generator:
             },
         )
 
+    def _survey(self, setting: GenerationSetting) -> Survey:
+        """Beams, cuts and cross-section of a run, and how its electrons are drawn; looked into once."""
+        solver = self._solver(setting)
+        key = (setting.phase_space, setting.completion is None, solver.calls_of("electron"), solver.sampler)
+        if key not in self._surveys:
+            drawn = setting.completion is None
+            self._surveys[key] = survey(self.trained, setting.phase_space, solver, self.device, drawn=drawn)
+        return self._surveys[key]
+
     def precision(self, setting: GenerationSetting) -> Literal["float32", "bfloat16"]:
         """The precision of the matrix products of a run.
 
@@ -195,7 +231,7 @@ class Generator:
             return setting.precision
         if family == "image" and torch.device(self.device).type == "cpu":
             return "float32"  # convolutions of few channels take 1.4 times as long in bfloat16
-        return "bfloat16" if _multiplies_bfloat16(self.device) else "float32"
+        return "bfloat16" if multiplies_bfloat16(self.device) else "float32"
 
     def _decayer(self) -> Finisher:
         if self._finisher is None:
@@ -315,7 +351,7 @@ def _blocks(
     """Blocks in the order of their numbers, made here or by worker processes that stay a few blocks ahead."""
     if min(workers, len(tasks)) == 1:
         pipeline = generator.pipeline(setting)
-        with _one_thread():
+        with one_thread():
             for task in tasks:
                 yield pipeline.block(task.number, setting.seed, setting.history, task.electrons)
         return
@@ -352,30 +388,6 @@ def _work(task: _Task) -> Block:
     assert _worker is not None
     pipeline, setting = _worker
     return pipeline.block(task.number, setting.seed, setting.history, task.electrons)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute with one thread, as worker processes do, so that the numbers are the same."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def default_workers() -> int:
-    """Worker processes that this machine can feed."""
-    return len(os.sched_getaffinity(0))
-
-
-def _multiplies_bfloat16(device: str) -> bool:
-    """Whether a device has instructions for products of bfloat16, without which they are slower than float32."""
-    if torch.device(device).type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 def _require(good: bool, sentence: str) -> None:

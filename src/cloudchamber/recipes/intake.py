@@ -1,6 +1,7 @@
 """Events of other generators, made ready for training: the electron first, and all that a model must know of them.
 
-Files that this package wrote say their beams and their level and are used as they are. Others are copied into shards
+Files that this package wrote say their beams and their level and are used as they are, and so is a folder of samples
+with several beams. Others are copied into shards
 inside the run's folder, with what is missing found out or given by the user:
 
     beams       from HepMC3's beam particles, or --beams
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cloudchamber.data.split import samples
 from cloudchamber.errors import InputError
 from cloudchamber.events import Beams, Events, Level, RunInfo
 from cloudchamber.formats import files, parquet
@@ -46,6 +48,8 @@ def ready(data: Path, out: Path, beams: str | None = None, *, resume: bool = Fal
     Raises:
         InputError: if the file cannot be read, lacks something that is not given, or holds events that are not whole.
     """
+    if data.is_dir() and len(samples(data)) > 1:
+        return data
     given, run = None if beams is None else Beams.parse(beams), files.read_run(data)
     if given is not None and run.beams not in (None, given):
         raise InputError(f"'{data}' says beams {run.beams.name}, so --beams {given.name} is wrong; leave it out.")

@@ -121,7 +121,7 @@ def _provenance(setting: DISSetting, seed: int) -> dict[str, str]:
     more = "".join(f" --set {shlex.quote(line)}" for line in setting.extra)
     command = (
         f"cloudchamber simulate dis --beams {setting.beams.name} --q2-min {setting.q2_min:g}{q2_max} "
-        f"--level {setting.level.value}{more} --seed {seed}"
+        f"--level {setting.level.value}{more} --seed {seed}{' --flat-q2' if setting.flat_q2 else ''}"
     )
     return {"command": command, "package": f"cloudchamber {__version__}"}
 

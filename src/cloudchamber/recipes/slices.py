@@ -59,7 +59,7 @@ def campaign_name(run: RunInfo) -> str:
     """The name of a production file, without its number: `<tag>_<process>_<beams>_q2_<min>to<max>`.
 
     Args:
-        run: metadata with beams and cuts; without an upper cut, Q2 ends at s.
+        run: metadata with beams and cuts; without an upper cut, Q2 ends at s; cuts on x and y follow if there are any.
 
     >>> from cloudchamber.events import Beams, Cuts
     >>> run = RunInfo(beams=Beams.parse("10x275"), cuts=Cuts(q2_min=25.0), generator_version="0.1.0")
@@ -70,6 +70,10 @@ def campaign_name(run: RunInfo) -> str:
     if run.beams is not None:
         most = run.cuts.q2_max or 4 * run.beams.electron * run.beams.hadron
         parts += [run.beams.name, f"q2_{run.cuts.q2_min or 0:g}to{most:g}"]
+    for name in ("x", "y"):
+        low, high = (getattr(run.cuts, f"{name}_{end}") for end in ("min", "max"))
+        if (low, high) != (None, None):
+            parts.append(f"{name}_{low or 0:g}to{1 if high is None else high:g}")
     return "_".join(parts)
 
 

@@ -10,9 +10,9 @@ import safetensors.torch
 import torch
 
 from cloudchamber import __version__
-from cloudchamber.data.split import Shard, Split, split
+from cloudchamber.data.split import Shard, Split, samples, split
 from cloudchamber.errors import InputError
-from cloudchamber.events import Events, RunInfo
+from cloudchamber.events import Beams, Events, RunInfo
 from cloudchamber.formats import parquet
 from cloudchamber.formats.atomic import atomic_path, explain_os_error
 from cloudchamber.models.cascade import Cascade
@@ -106,7 +106,7 @@ def train_preset(
     if not resume:
         if base is not None and not anew:
             require_not_distilled(base, str(init), only)
-        _new_run(preset, parts, out, base, only if anew else None, refit)
+        _new_run(preset, parts, out, base, anew=only if anew else None, refit=refit)
     start = read_card(out / RUN_CARD)
     family = family_of(start.preset)
     representation: Any = family.restore(read_tensors(out / RUN_MAPS))
@@ -115,7 +115,7 @@ def train_preset(
         _require_stage(model, only)
         model.train_only(only)
     if base is not None and refit:
-        adopt(model, representation.species.pdg_ids, base)
+        adopt(model, representation, base)
     elif base is not None:
         _take_over(model, base, only if anew else None)
     options = FitOptions(
@@ -196,12 +196,14 @@ def fingerprint(shards: list[Shard]) -> str:
 
 
 def run_of(shards: list[Shard]) -> RunInfo:
-    """Metadata of a sample, with the cross-section of all its shards together.
+    """Metadata of a sample, with the cross-section of all its shards together; none and no beams for a mixture.
 
     Args:
-        shards: parts of one sample.
+        shards: parts of one sample, or of a mixture.
     """
     runs = [parquet.read_run(shard.path) for shard in shards]
+    if len({run.beams for run in runs}) > 1:
+        return runs[0].with_(beams=None, cross_section_pb=None, cross_section_error_pb=None, provenance={})
     known = [(run.cross_section_pb, run.cross_section_error_pb or 0.0, len(shard))
              for run, shard in zip(runs, shards, strict=True) if run.cross_section_pb is not None]  # fmt: skip
     if len(known) < len(shards):
@@ -223,11 +225,17 @@ def require_level(data: Path, preset: Preset) -> None:
     Raises:
         InputError: if the levels differ.
     """
-    level = parquet.read_run(data).level
-    if level is not preset.level:
+    runs = [parquet.read_run(sample) for sample in samples(data)]
+    for level in (run.level for run in runs):
+        if level is not preset.level:
+            raise InputError(
+                f"the preset '{preset.name}' learns events of level {preset.level.value}, but '{data}' holds level "
+                f"{level.value if level else 'unknown'}; choose a preset or events of the other level."
+            )
+    if preset.electron.beams == "one" and len({run.beams for run in runs}) > 1:
         raise InputError(
-            f"the preset '{preset.name}' learns events of level {preset.level.value}, but '{data}' holds level "
-            f"{level.value if level else 'unknown'}; choose a preset or events of the other level."
+            f"the preset '{preset.name}' learns one setting of the beams, but '{data}' holds several; give one of its "
+            "folders, or a preset that has beams = 'any' in its section electron."
         )
 
 
@@ -283,33 +291,42 @@ def with_phase(card: Card, run: str, phase: dict[str, Any]) -> Card:
 
 
 def _new_run(
-    preset: Preset, parts: Split, out: Path, base: TrainedModel | None, anew: str | None, refit: bool
+    preset: Preset, parts: Split, out: Path, base: TrainedModel | None, *, anew: str | None, refit: bool
 ) -> None:
     """Make the folder of a run, with its card and its maps: those of the base, or fitted to these events."""
-    events = Events.concatenate([shard.read() for shard in parts.train])
-    held_out = [shard.read() for shard in parts.validation]  # may hold species that no other event has
+    settings = _by_beams(parts)
     family = family_of(preset)
     if base is not None and not refit:
-        require_events_of(base, Events.concatenate([events, *held_out]))
+        for events in settings:
+            require_events_of(base, events)
         if anew is not None:
             _require_stage(base.model, anew)
         update: dict[str, Any] = {} if anew is None else {anew: getattr(preset, anew)}
         preset, representation = base.card.preset.model_copy(update=update), base.representation
     new_folder(out)
     if base is None or refit:
-        representation = family.fit(preset, Events.concatenate([events, *held_out]))
+        representation = family.fit(preset, settings)
     write_maps(out, representation)
     kept = {} if family.acceptance is None else {"acceptance": family.acceptance.description}
     card = Card(
         preset=preset,
         data=run_of(parts.train),
-        events=len(events),
+        events=sum(map(len, parts.train)),
         fingerprint=fingerprint(parts.train),
         versions={"cloudchamber": __version__, **{name: version(name) for name in ("torch", "numpy")}},
         training={} if base is None else base.card.training,
-        domain=kept | domain_of(events),
+        domain=kept | domain_of(settings),
     )
     write_card(out / RUN_CARD, card)
+
+
+def _by_beams(parts: Split) -> list[Events]:
+    """One sample for each setting of the beams; with the validation events, which may hold species no other has."""
+    found: dict[Beams | None, list[Events]] = {}
+    for shard in [*parts.train, *parts.validation]:
+        events = shard.read()
+        found.setdefault(events.run.beams, []).append(events)
+    return [Events.concatenate(shards) for shards in found.values()]
 
 
 def new_folder(out: Path) -> None:

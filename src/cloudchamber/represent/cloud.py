@@ -13,7 +13,7 @@ are those of the folded event, and so are densities.
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import awkward as ak
 import numpy as np
@@ -23,33 +23,22 @@ from torch import Tensor
 
 from cloudchamber.errors import InputError
 from cloudchamber.events import Beams, Events
-from cloudchamber.physics.dis import dis_variables, from_frame, hadronic_tetrad, to_frame
-from cloudchamber.represent.electron import ElectronCoordinates
+from cloudchamber.physics.dis import dis_variables
+from cloudchamber.represent.electron import LN_W, ElectronCoordinates
 from cloudchamber.represent.fold import Folding
+from cloudchamber.represent.hadrons import PLATEAU_W0, Hadrons, cylinders, four_momenta, hadrons_of, plateau, to_lab
+from cloudchamber.represent.invariants import InvariantElectron
 from cloudchamber.represent.resonances import Resonances
 from cloudchamber.represent.species import SpeciesTable, pools
 from cloudchamber.tensors.batch import Batch, Bundle
 from cloudchamber.tensors.bijections import TabulatedMap
 from cloudchamber.tensors.rng import Rng
 
-__all__ = ["CloudRepresentation", "four_momenta"]
+__all__ = ["CloudRepresentation", "four_momenta", "to_lab"]
 
 Array = NDArray[np.float64]
 
-_W0 = 0.4
-"""GeV; a pion's transverse mass, where the rapidity plateau ends."""
-_LN_W = 3.5
-"""Subtracted from ln W in the context."""
 _MAP_EVENTS = 300_000
-
-
-class _Hadrons(NamedTuple):
-    """Flat columns of the hadronic system: event number, species index, mass, frame momentum (E, px, py, pz)."""
-
-    event: NDArray[np.int64]
-    kind: NDArray[np.int64]
-    mass: Array
-    momentum: Array
 
 
 class CloudRepresentation:
@@ -69,7 +58,7 @@ class CloudRepresentation:
 
     def __init__(
         self,
-        electron: ElectronCoordinates,
+        electron: ElectronCoordinates | InvariantElectron,
         species: SpeciesTable,
         pool: Tensor,
         transverse: TabulatedMap,
@@ -84,8 +73,29 @@ class CloudRepresentation:
 
     @property
     def beams(self) -> Beams:
-        """Beam energies that the representation was fitted at."""
+        """Beam energies of the events."""
         return self.electron.beams
+
+    def at(self, beams: Beams) -> "CloudRepresentation":
+        """The representation of events with these beams.
+
+        Args:
+            beams: energies in GeV.
+
+        Raises:
+            InputError: if it was fitted for other beams only.
+        """
+        if beams == self.beams:
+            return self
+        return CloudRepresentation(
+            self.electron.at(beams),
+            self.species,
+            self.pool,
+            self.transverse,
+            self.longitudinal,
+            folding=self.folding,
+            resonances=self.resonances,
+        )
 
     @classmethod
     def fit(cls, events: Events, *, fold_decays: bool = False, fold_resonances: bool = False) -> "CloudRepresentation":
@@ -106,18 +116,50 @@ class CloudRepresentation:
         events = folding.fold(events) if folding else events
         resonances = Resonances.fit(events) if fold_resonances else None
         events = resonances.fold(events) if resonances and resonances.windows else events
-        hadronic = events.hadronic
-        pdg_ids = ak.to_numpy(ak.flatten(hadronic.pdg_id))
-        species = SpeciesTable.fit(pdg_ids, ak.to_numpy(ak.flatten(hadronic.mass)))
-        sample = events[:_MAP_EVENTS]
         pt_min = events.run.cuts.pt_electron_min or 0.0
-        electron = ElectronCoordinates.fit(four_momenta(sample.electron), beams, pt_min)
-        counts = np.bincount(species.index(pdg_ids), minlength=len(species))
-        pool = pools(species.pdg_ids.numpy(), counts)
-        hadrons, W = _hadrons(sample, species, beams)
-        pt, scaled = _cylindrical(hadrons, W)
-        row = pool[hadrons.kind]
-        rows = [row == number for number in range(pool.max() + 1)]
+        electron = ElectronCoordinates.fit(four_momenta(events[:_MAP_EVENTS].electron), beams, pt_min)
+        return cls._with_maps(electron, [events], folding, resonances if resonances and resonances.windows else None)
+
+    @classmethod
+    def fit_mixture(cls, samples: Sequence[Events]) -> "CloudRepresentation":
+        """Fit all maps on samples with different beams; the representation can then be had `at` any beams.
+
+        Args:
+            samples: the scattered electron first in each event.
+
+        Raises:
+            InputError: if the metadata of a sample lacks the beams.
+        """
+        electrons, pt_min = [], samples[0].run.cuts.pt_electron_min or 1.0
+        for events in samples:
+            if events.run.beams is None:
+                raise InputError("some events do not say their beams; simulate them with 'cloudchamber simulate dis'.")
+            electrons.append((four_momenta(events.electron), events.run.beams))
+        return cls._with_maps(InvariantElectron.fit(electrons, pt_min), samples)
+
+    @classmethod
+    def _with_maps(
+        cls,
+        electron: ElectronCoordinates | InvariantElectron,
+        samples: Sequence[Events],
+        folding: Folding | None = None,
+        resonances: Resonances | None = None,
+    ) -> "CloudRepresentation":
+        """The representation with maps of species, masses and momenta fitted on samples; momenta on their first events.
+
+        Args:
+            electron: the electron's coordinates.
+            samples: folded, the scattered electron first in each event.
+            folding: what has been folded.
+            resonances: what has been folded after that.
+        """
+        pdg_ids, mass = (np.concatenate([ak.to_numpy(ak.flatten(events.hadronic[name])) for events in samples])
+                         for name in ("pdg_id", "mass"))  # fmt: skip
+        species = SpeciesTable.fit(pdg_ids, mass)
+        pool = pools(species.pdg_ids.numpy(), np.bincount(species.index(pdg_ids), minlength=len(species)))
+        each = [cylinders(*hadrons_of(events[: _MAP_EVENTS // len(samples)], species)) for events in samples]
+        kind, pt, scaled = (np.concatenate(column) for column in zip(*each, strict=True))
+        rows = [pool[kind] == number for number in range(pool.max() + 1)]
         return cls(
             electron,
             species,
@@ -125,7 +167,7 @@ class CloudRepresentation:
             TabulatedMap.fit([_at_least_two(pt[r], 0.0) for r in rows], "rayleigh"),
             TabulatedMap.fit([_at_least_two(scaled[r], -1.0) for r in rows]),
             folding=folding,
-            resonances=resonances if resonances and resonances.windows else None,
+            resonances=resonances,
         )
 
     def encode(self, events: Events) -> Bundle:
@@ -139,29 +181,32 @@ class CloudRepresentation:
             (x: (B, N, 3), context (B, 4), tokens (B, N), token_context (B, N, 1) mass scores).
 
         Raises:
-            InputError: if the beams differ or a species is unknown.
+            InputError: if the beams are unknown or not those of the representation, or a species is unknown.
         """
-        if events.run.beams != self.beams:
-            raise InputError(
-                f"the events have beams {events.run.beams.name if events.run.beams else 'unknown'}, but this model was "
-                f"fitted at {self.beams.name}."
-            )
+        if events.run.beams is None:
+            raise InputError(f"the events have beams unknown, but this model was fitted at {self.beams.name}.")
+        return self.at(events.run.beams)._encode(events)
+
+    def _encode(self, events: Events) -> Bundle:
+        """Events with the representation's own beams as padded tensors."""
         events = self.fold(events)
-        electron_scores = self.electron.encode(four_momenta(events.electron))
-        hadrons, W = _hadrons(events, self.species, self.beams)
+        scattered = four_momenta(events.electron)
+        electron_scores = self.electron.encode(scattered)
+        hadrons, W = hadrons_of(events, self.species)
         order = np.lexsort((hadrons.kind, hadrons.event))
-        hadrons = _Hadrons(hadrons.event[order], hadrons.kind[order], hadrons.mass[order], hadrons.momentum[order])
+        hadrons = Hadrons(hadrons.event[order], hadrons.kind[order], hadrons.mass[order], hadrons.momentum[order])
         scores = self._scores(hadrons, W)
         index = torch.from_numpy(hadrons.kind)
         mass_scores = self.species.mass_scores(index, torch.from_numpy(hadrons.mass)).float()
         counts = events.counts - 1
-        weight = torch.from_numpy(events.weight.astype(np.float32))
+        bias = self.electron.bias(scattered)
+        weight = torch.from_numpy((events.weight if bias is None else events.weight * bias).astype(np.float32))
         context = self.context(electron_scores, torch.from_numpy(counts))
         mask = torch.arange(int(counts.max())) < torch.from_numpy(counts)[:, None]
         tokens = _pad(index, mask)
         return Bundle(
             {
-                "electron": Batch(electron_scores, weight),
+                "electron": Batch(electron_scores, weight, self.conditions(len(events))),
                 "species": Batch(tokens[..., None], weight, context=context[:, :-1], mask=mask),
                 "cloud": Batch(
                     _pad(scores.float(), mask),
@@ -196,16 +241,22 @@ class CloudRepresentation:
         return events
 
     def context(self, electron_scores: Tensor, counts: Tensor) -> Tensor:
-        """What later stages are told of an event, shape (B, 4): the electron's scores, scaled ln W and multiplicity.
+        """What later stages are told of an event, shape (B, 4): three numbers of the electron, and the multiplicity.
 
         Args:
             electron_scores: shape (B, 2).
             counts: hadronic particles, shape (B,).
         """
-        zero = np.zeros(len(electron_scores))
-        W2 = dis_variables(self.electron.decode(electron_scores, zero), self.beams).W2
-        log_w = torch.from_numpy(np.log(np.maximum(W2, 1.0)) / 2 - _LN_W).float()
-        return torch.cat([electron_scores, log_w[:, None], torch.log(counts[:, None].float() / 10)], dim=1)
+        invariants = self.electron.invariants(electron_scores)
+        return torch.cat([invariants, torch.log(counts[:, None].float() / 10)], dim=1)
+
+    def conditions(self, n: int) -> Tensor | None:
+        """What the electron's model is told, shape (n, C); None for nothing.
+
+        Args:
+            n: number of events.
+        """
+        return None if self.electron.conditions is None else self.electron.conditions.expand(n, -1)
 
     @staticmethod
     def plateau(context: Tensor) -> Tensor:
@@ -214,7 +265,7 @@ class CloudRepresentation:
         Args:
             context: see `context`, shape (B, 4).
         """
-        return context[:, 2] + (_LN_W - math.log(_W0))
+        return context[:, 2] + (LN_W - math.log(PLATEAU_W0))
 
     def decode(
         self, cloud: Tensor, tokens: Tensor, masses: Tensor, mask: Tensor, scattered: Array
@@ -232,7 +283,7 @@ class CloudRepresentation:
             Momenta (E, px, py, pz) in the hadronic frame, shape (n, 4), and the event number of each particle.
         """
         event = mask.nonzero()[:, 0].numpy()
-        scale = _plateau(np.sqrt(dis_variables(scattered, self.beams).W2))[event]
+        scale = plateau(np.sqrt(dis_variables(scattered, self.beams).W2))[event]
         u, index = cloud[mask].double(), tokens[mask]
         row = self.pool[index]
         length = u[:, :2].norm(dim=1)
@@ -255,21 +306,23 @@ class CloudRepresentation:
             events: the scattered electron first in each.
         """
         events = self.fold(events)
-        hadrons, W = _hadrons(events, self.species, self.beams)
-        pt, scaled = (torch.from_numpy(v) for v in _cylindrical(hadrons, W))
+        hadrons, W = hadrons_of(events, self.species)
+        pt, scaled = (torch.from_numpy(v) for v in cylinders(hadrons, W)[1:])
         row = self.pool[torch.from_numpy(hadrons.kind)]
         transverse = self.transverse.log_det(pt, row) + torch.log(self.transverse.forward(pt, row) / pt)
-        longitudinal = self.longitudinal.log_det(scaled, row) - torch.log(torch.from_numpy(_plateau(W)[hadrons.event]))
+        longitudinal = self.longitudinal.log_det(scaled, row) - torch.log(torch.from_numpy(plateau(W)[hadrons.event]))
         return torch.zeros(len(events), dtype=torch.float64).index_add(
             0, torch.from_numpy(hadrons.event), transverse + longitudinal
         )
 
     def state(self) -> dict[str, Tensor]:
         """All fitted tensors, by name."""
+        fixed = self.electron
+        edges = [fixed.beams.electron, fixed.beams.hadron, fixed.pt_min]
         return {
             "pool": self.pool,
-            "edges": torch.tensor([self.beams.electron, self.beams.hadron, self.electron.pt_min], dtype=torch.float64),
-            **_prefixed("electron", self.electron.quantiles.state()),
+            "edges": torch.tensor(edges, dtype=torch.float64),
+            **_prefixed("electron", self.electron.state()),
             **_prefixed("species", self.species.state()),
             **_prefixed("transverse", self.transverse.state()),
             **_prefixed("longitudinal", self.longitudinal.state()),
@@ -286,9 +339,11 @@ class CloudRepresentation:
         """
         electron_energy, hadron_energy, pt_min = state["edges"].tolist()
         beams = Beams(electron=electron_energy, hadron=hadron_energy)
-        folding, resonances = _part(state, "folding"), _part(state, "resonances")
+        folding, resonances, electron = (_part(state, name) for name in ("folding", "resonances", "electron"))
         return cls(
-            ElectronCoordinates(beams, pt_min, TabulatedMap.from_state(_part(state, "electron"))),
+            InvariantElectron.from_state(electron)
+            if InvariantElectron.is_state(electron)
+            else ElectronCoordinates(beams, pt_min, TabulatedMap.from_state(electron)),
             SpeciesTable.from_state(_part(state, "species")),
             state["pool"],
             TabulatedMap.from_state(_part(state, "transverse")),
@@ -297,35 +352,13 @@ class CloudRepresentation:
             resonances=Resonances.from_state(resonances) if resonances else None,
         )
 
-    def _scores(self, hadrons: _Hadrons, W: Array) -> Tensor:
-        pt, scaled = _cylindrical(hadrons, W)
+    def _scores(self, hadrons: Hadrons, W: Array) -> Tensor:
+        _, pt, scaled = cylinders(hadrons, W)
         row = self.pool[torch.from_numpy(hadrons.kind)]
         ratio = self.transverse.forward(torch.from_numpy(pt), row) / torch.from_numpy(np.maximum(pt, 1e-12))
         transverse = torch.from_numpy(hadrons.momentum[:, 1:3]) * ratio[:, None]
         longitudinal = self.longitudinal.forward(torch.from_numpy(scaled), row)
         return torch.cat([transverse, longitudinal[:, None]], dim=1).clamp(-8, 8)
-
-
-def four_momenta(particles: ak.Array) -> Array:
-    """(E, px, py, pz) in float64 with the energy from the mass shell, shape (n, 4), GeV.
-
-    Args:
-        particles: flat records with px, py, pz, mass.
-    """
-    px, py, pz, mass = (ak.to_numpy(particles[name]).astype(np.float64) for name in ("px", "py", "pz", "mass"))
-    return np.stack([np.sqrt(px**2 + py**2 + pz**2 + mass**2), px, py, pz], axis=-1)
-
-
-def to_lab(momentum: Array, event: NDArray[np.int64], scattered: Array, beams: Beams) -> Array:
-    """Lab four-momenta of hadrons from the hadronic frame of their events.
-
-    Args:
-        momentum: (E, px, py, pz) in the frame, shape (n, 4).
-        event: event number of each, shape (n,).
-        scattered: four-momenta of the electrons, shape (B, 4).
-        beams: energies in GeV.
-    """
-    return from_frame(momentum, hadronic_tetrad(scattered, beams)[event])
 
 
 def _folding(events: Events) -> Folding:
@@ -337,28 +370,6 @@ def _folding(events: Events) -> Folding:
             "smeared momenta, set fold_decays to false."
         )
     return folding
-
-
-def _hadrons(events: Events, species: SpeciesTable, beams: Beams) -> tuple[_Hadrons, Array]:
-    """Hadrons in their frame, and W of each event."""
-    scattered = four_momenta(events.electron)
-    flat = ak.flatten(events.hadronic)
-    event = np.repeat(np.arange(len(events)), events.counts - 1)
-    momentum = to_frame(four_momenta(flat), hadronic_tetrad(scattered, beams)[event])
-    mass = ak.to_numpy(flat.mass).astype(np.float64)
-    index = species.index(ak.to_numpy(flat.pdg_id))
-    return _Hadrons(event, index, mass, momentum), np.sqrt(dis_variables(scattered, beams).W2)
-
-
-def _cylindrical(hadrons: _Hadrons, W: Array) -> tuple[Array, Array]:
-    """PT and scaled rapidity of each hadron in its frame."""
-    pt = np.hypot(hadrons.momentum[:, 1], hadrons.momentum[:, 2])
-    mt = np.maximum(np.hypot(pt, hadrons.mass), 1e-9)
-    return pt, np.arcsinh(hadrons.momentum[:, 3] / mt) / _plateau(W)[hadrons.event]
-
-
-def _plateau(W: Array) -> Array:
-    return np.log(np.maximum(W, 1.0) / _W0)
 
 
 def _at_least_two(sample: Array, low: float) -> Array:

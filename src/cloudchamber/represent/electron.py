@@ -16,13 +16,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cloudchamber.events import Beams
+from cloudchamber.errors import InputError
+from cloudchamber.events import Beams, Cuts
 from cloudchamber.physics.dis import dis_variables, electron_momentum
 from cloudchamber.tensors.bijections import TabulatedMap
 
-__all__ = ["ElectronCoordinates"]
+__all__ = ["LN_W", "ElectronCoordinates"]
 
 Array = NDArray[np.float64]
+
+LN_W = 3.5
+"""Subtracted from ln W (in GeV) where it is a condition."""
 
 
 class _Edges(NamedTuple):
@@ -40,6 +44,11 @@ class ElectronCoordinates:
     """
 
     SIZE = 2
+    CONDITIONS = 0
+    """Numbers that the electron's model is told."""
+    conditions: Tensor | None = None
+    w_min = 1.0
+    """GeV; what is below is drawn again."""
 
     def __init__(self, beams: Beams, pt_min: float, quantiles: TabulatedMap) -> None:
         self.beams, self.pt_min, self.quantiles = beams, pt_min, quantiles
@@ -55,6 +64,49 @@ class ElectronCoordinates:
         """
         a, b = _natural(scattered, beams, pt_min)
         return cls(beams, pt_min, TabulatedMap.fit([a, b], size=257))
+
+    def at(self, beams: Beams) -> "ElectronCoordinates":
+        """The same coordinates; there are no others.
+
+        Args:
+            beams: energies in GeV.
+
+        Raises:
+            InputError: if the beams are others than the coordinates were fitted at.
+        """
+        if beams != self.beams:
+            raise InputError(f"the events have beams {beams.name}, but this model was fitted at {self.beams.name}.")
+        return self
+
+    def bias(self, scattered: Array) -> Array | None:
+        """How many times the physical density the learnt one is; None for once.
+
+        Args:
+            scattered: four-momenta (E, px, py, pz), shape (n, 4), GeV.
+        """
+        return None
+
+    def least_bias(self, cuts: Cuts) -> float:
+        """The least bias inside of cuts.
+
+        Args:
+            cuts: limits on the electron.
+        """
+        return 1.0
+
+    def invariants(self, scores: Tensor) -> Tensor:
+        """What later stages are told of an electron: its scores and scaled ln W, shape (B, 3).
+
+        Args:
+            scores: shape (B, 2).
+        """
+        W2 = dis_variables(self.decode(scores, np.zeros(len(scores))), self.beams).W2
+        log_w = torch.from_numpy(np.log(np.maximum(W2, 1.0)) / 2 - LN_W).float()
+        return torch.cat([scores, log_w[:, None]], dim=1)
+
+    def state(self) -> dict[str, Tensor]:
+        """The tensors of the quantile maps."""
+        return self.quantiles.state()
 
     def encode(self, scattered: Array) -> Tensor:
         """Scores of scattered electrons.

@@ -7,7 +7,7 @@ electron's pT there.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
@@ -37,6 +37,8 @@ LEVEL_SETTINGS = {
     Level.PI0: ("ParticleDecays:limitTau0 = on", "ParticleDecays:tau0Max = 10", "111:mayDecay = off"),
     Level.PRIMARY: ("HadronLevel:Decay = off",),
 }
+FLAT_Q2 = "selection biased by Q2/GeV2, undone by the weights"
+"""What the metadata say of samples that are flat in ln Q2."""
 PT_HAT_MIN_DIVERGE = 1.0
 PB_PER_MB = 1e9
 _OWNED = ("beams:", "random:", "phasespace:q2m", "main:", "print:", "init:", "next:", "include")
@@ -60,6 +62,8 @@ class DISSetting:
     level: Level = Level.STABLE
     extra: tuple[str, ...] = ()
     """More settings of Pythia8, such as `StringZ:aLund = 0.5`, read after all others."""
+    flat_q2: bool = False
+    """Select events with a probability that is Q2 times as large, which their weights undo; see `simulate.bias`."""
 
     def __post_init__(self) -> None:
         s = 4 * self.beams.electron * self.beams.hadron
@@ -96,7 +100,7 @@ class DISSetting:
             process="neutral-current DIS",
             generator="Pythia8",
             generator_version=version("pythia8mc"),
-            settings=self.settings(),
+            settings=self.settings() + ((FLAT_Q2,) if self.flat_q2 else ()),
             seed=seed,
         )
 
@@ -131,12 +135,13 @@ def stream_seed(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] % _MAX_PYTHIA_SEED) + 1
 
 
-def new_pythia(settings: tuple[str, ...], seed: int) -> Any:  # noqa: ANN401
+def new_pythia(settings: tuple[str, ...], seed: int, hooks: Any = None) -> Any:  # noqa: ANN401
     """A Pythia object, initialised with these settings.
 
     Args:
         settings: lines as in a Pythia command file.
         seed: Pythia's own seed, 1 to 900,000,000.
+        hooks: user hooks of Pythia, which the caller keeps alive; None for none.
 
     Raises:
         InputError: if Pythia refuses a setting or finds no phase space.
@@ -147,6 +152,8 @@ def new_pythia(settings: tuple[str, ...], seed: int) -> Any:  # noqa: ANN401
     for line in (*settings, "Print:quiet = on", "Random:setSeed = on", f"Random:seed = {seed}"):
         if not pythia.readString(line):
             raise InputError(f"Pythia8 does not know the setting '{line}'.")
+    if hooks is not None:
+        pythia.setUserHooksPtr(hooks)
     if not pythia.init():
         raise InputError("Pythia8 cannot be initialised: no phase space is left for these beams and cuts.")
     return pythia
@@ -168,12 +175,13 @@ def simulate_shard(
         Events with float32 columns, the scattered electron first, and the shard's cross-section in the
         metadata.
     """
-    pythia = new_pythia(setting.settings(), shard_seed(seed, shard))
+    hooks = _hooks(setting)
+    pythia = new_pythia(setting.settings(), shard_seed(seed, shard), hooks)
     parts: list[Events] = []
     made = 0
     while made < n:
         batch = pythia.nextBatch(min(_CHUNK, n - made))
-        parts.append(final_state(batch.prt))
+        parts.append(replace(final_state(batch.prt), weight=ak.to_numpy(batch.info.weights[:, 0])))
         made += len(batch)
         advance(len(batch))
     info = pythia.infoPython()
@@ -181,6 +189,15 @@ def simulate_shard(
         cross_section_pb=info.sigmaGen() * PB_PER_MB, cross_section_error_pb=info.sigmaErr() * PB_PER_MB
     )
     return Events.concatenate(parts).with_run(run)
+
+
+def _hooks(setting: DISSetting) -> Any:  # noqa: ANN401
+    """What Pythia calls back, if anything."""
+    if not setting.flat_q2:
+        return None
+    from cloudchamber.simulate.bias import FlatInLogQ2
+
+    return FlatInLogQ2()
 
 
 def final_state(record: ak.Array) -> Events:

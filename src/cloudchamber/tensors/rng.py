@@ -99,6 +99,9 @@ class EventRng:
         self._drawn = torch.zeros_like(self._events)
         self._rows = torch.arange(len(self._events), device=device)
 
+    def __len__(self) -> int:
+        return len(self._rows)
+
     def normal(self, *shape: int) -> Tensor:
         """Unit normal numbers in float32, by the method of Box and Muller from pairs of words.
 
