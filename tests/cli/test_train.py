@@ -81,7 +81,7 @@ def test_bad_presets_are_told_in_one_sentence(
     tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rest = ["--data", tiny_data, "--out", tmp_path / "run"]
-    refused(capsys, train("ep-dis", *rest), "'ep-dis' is unknown", "ep-dis-10x275")
+    refused(capsys, train("ep-pis", *rest), "'ep-pis' is unknown", "ep-dis-10x275")
     refused(capsys, train(tmp_path / "none.toml", *rest), "does not exist")
     (tmp_path / "bad.toml").write_text("name = ")
     refused(capsys, train(tmp_path / "bad.toml", *rest), "bad.toml", "TOML")
