@@ -76,13 +76,18 @@ class Mixture(Grid):
     For numbers that are independent of each other this is exact however long the step, where the normal distribution of
     `Ancestral` has only the right mean and variance: a number that is either filled or empty has a posterior with two
     peaks. For short steps both solve the same reverse equation, since the draw of x adds a variance of second order.
-    It is for networks that know p(x | x_t), such as `process.spike_slab`.
+    It is for networks that know p(x | x_t), such as `process.spike_slab`. A filled number is drawn from one normal
+    distribution, so the last step, from t to the data, blurs spectra by about sigma(t) / alpha(t): the steps become
+    shorter towards the data.
 
     Args:
         power: see `process.step.time_grid`.
     """
 
     calls = 1
+
+    def __init__(self, power: float = 2.0) -> None:
+        super().__init__(power)
 
     def step(self, field: Field, state: State, t: Tensor, s: Tensor, rng: Rng) -> State:
         """x_s = mean of q(x_s | x_t, x) + sqrt(beta~) z; x itself at the data.
