@@ -3,10 +3,10 @@ r"""A mixture of normal distributions with one broad component, fitted to a samp
     q(x) = (1 - h) sum_k w_k N(x; m_k, C_k) + h t_nu(x; m, C),      r(k | x) = q(x, k) / q(x)
 
 The normal components are found by expectation maximisation in each island of the sample, in units of the island, and
-their number by the Bayesian information criterion. The
-last one, Student's t with nu = 4 about the mean and inflated covariance of the sample, has heavy tails: where a target
-falls faster than t, the ratio of target and q is bounded, so that no point can hold a chain for ever. Components also
-serve as coordinates: z = A_k (x - m_k) has zero mean and unit covariance in component k.
+their number by the Bayesian information criterion. The last one, Student's t with nu = 4 about the mean and inflated
+covariance of the sample, has heavy tails: where a target falls faster than t, the ratio of target and q is bounded, so
+that no point can hold a chain for ever. Components also serve as coordinates: z = A_k (x - m_k) has zero mean and unit
+covariance in component k.
 """
 
 import math
