@@ -106,7 +106,7 @@ def train_preset(
     if not resume:
         if base is not None and not anew:
             require_not_distilled(base, str(init), only)
-        _new_run(preset, parts, out, None if refit else base, only if anew else None)
+        _new_run(preset, parts, out, base, only if anew else None, refit)
     start = read_card(out / RUN_CARD)
     family = family_of(start.preset)
     representation: Any = family.restore(read_tensors(out / RUN_MAPS))
@@ -282,21 +282,22 @@ def with_phase(card: Card, run: str, phase: dict[str, Any]) -> Card:
     return card.model_copy(update={"training": {"phases": [*phases, {"run": run, **phase}]}})
 
 
-def _new_run(preset: Preset, parts: Split, out: Path, base: TrainedModel | None, anew: str | None) -> None:
-    """Make the folder of a run, with its card and its fitted maps."""
+def _new_run(
+    preset: Preset, parts: Split, out: Path, base: TrainedModel | None, anew: str | None, refit: bool
+) -> None:
+    """Make the folder of a run, with its card and its maps: those of the base, or fitted to these events."""
     events = Events.concatenate([shard.read() for shard in parts.train])
     held_out = [shard.read() for shard in parts.validation]  # may hold species that no other event has
     family = family_of(preset)
-    if base is not None:
+    if base is not None and not refit:
         require_events_of(base, Events.concatenate([events, *held_out]))
         if anew is not None:
             _require_stage(base.model, anew)
         update: dict[str, Any] = {} if anew is None else {anew: getattr(preset, anew)}
         preset, representation = base.card.preset.model_copy(update=update), base.representation
-        training = base.card.training
     new_folder(out)
-    if base is None:
-        representation, training = family.fit(preset, Events.concatenate([events, *held_out])), {}
+    if base is None or refit:
+        representation = family.fit(preset, Events.concatenate([events, *held_out]))
     write_maps(out, representation)
     kept = {} if family.acceptance is None else {"acceptance": family.acceptance.description}
     card = Card(
@@ -305,7 +306,7 @@ def _new_run(preset: Preset, parts: Split, out: Path, base: TrainedModel | None,
         events=len(events),
         fingerprint=fingerprint(parts.train),
         versions={"cloudchamber": __version__, **{name: version(name) for name in ("torch", "numpy")}},
-        training=training,
+        training={} if base is None else base.card.training,
         domain=kept | domain_of(events),
     )
     write_card(out / RUN_CARD, card)
