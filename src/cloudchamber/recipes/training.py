@@ -282,9 +282,7 @@ def with_phase(card: Card, run: str, phase: dict[str, Any]) -> Card:
     return card.model_copy(update={"training": {"phases": [*phases, {"run": run, **phase}]}})
 
 
-def _new_run(
-    preset: Preset, parts: Split, out: Path, base: TrainedModel | None, anew: str | None, refit: bool
-) -> None:
+def _new_run(preset: Preset, parts: Split, out: Path, base: TrainedModel | None, anew: str | None, refit: bool) -> None:
     """Make the folder of a run, with its card and its maps: those of the base, or fitted to these events."""
     events = Events.concatenate([shard.read() for shard in parts.train])
     held_out = [shard.read() for shard in parts.validation]  # may hold species that no other event has
