@@ -57,6 +57,14 @@ def test_impossible_numbers_of_events(
     assert "at least 1000" in refused(capsys, *words)
 
 
+def test_too_small_an_ensemble(sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = tmp_path / "other.parquet"
+    other.write_bytes(sample.read_bytes())
+    words = (sample, "--reference", sample, "--out", tmp_path / "out", "--ensemble", other)
+    assert "needs at least 2" in refused(capsys, *words)
+    assert not (tmp_path / "out").exists()
+
+
 def test_too_few_events(sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = refused(capsys, sample, "--reference", sample, "--out", tmp_path / "out")
     assert "holds 300 events; evaluate needs at least 1000" in said

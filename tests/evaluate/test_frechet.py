@@ -55,3 +55,11 @@ def test_the_extrapolation_removes_the_bias_of_the_draws(rng: np.random.Generato
     samples = [gaussian_moments(Table.of(table.x / largest)) for table in (reference, candidate)]
     found = frechet_physics_distance(reference, candidate, rng)[0]
     assert found.value == pytest.approx(frechet_distance(*samples), abs=5 * found.error)
+
+
+def test_an_observable_that_a_small_reference_has_not_is_counted_as_it_is(rng: np.random.Generator) -> None:
+    """A rare particle: zero in all reference events, so its difference is not scaled."""
+    x, y = rng.normal(size=(2000, 2)), rng.normal(size=(2000, 2))
+    x[:, 1], y[:, 1] = 0.0, 3.0
+    (found,) = frechet_physics_distance(Table.of(x), Table.of(y), rng)
+    assert found.value == pytest.approx(9.0, abs=0.05)

@@ -34,11 +34,12 @@ def frechet_physics_distance(reference: Table, candidate: Table, rng: np.random.
     """FPD with the error of the fitted intercept; arXiv:2211.10295, with its extrapolation.
 
     Args:
-        reference: observables of shape (n, d), none of them constant.
+        reference: observables of shape (n, d).
         candidate: observables of shape (m, d).
         rng: source of random numbers.
     """
     largest = np.abs(reference.x).max(axis=0)
+    largest[largest == 0] = 1.0  # a rare particle that no event of a small sample has
     samples = [_Moments.of(Table(t.x / largest, t.weight), rng) for t in (reference, candidate)]
     top = min(_LARGEST, len(reference), len(candidate))
     sizes = 1 / np.linspace(1 / (_SMALLEST_SHARE * top), 1 / top, _SIZES)
