@@ -20,11 +20,15 @@ def dis(
     level: Annotated[Level, typer.Option(help="Which hadrons have decayed.")] = Level.STABLE,
     seed: Annotated[int, typer.Option(help="Names the random streams.")] = 1,
     workers: Annotated[int, typer.Option(help="Processes to use.")] = 1,
+    pythia: Annotated[
+        list[str] | None,
+        typer.Option(help="One more setting of Pythia8, such as 'StringZ:aLund = 0.9'; may be given several times."),
+    ] = None,
 ) -> None:
     """Simulate neutral-current deep-inelastic scattering with Pythia8 and the EIC settings.
 
     The files are the same for any number of workers. A run that was interrupted continues when the same
-    command is given again.
+    command is given again. Detuned samples, for studies of what a difference does, are made with --pythia.
 
     Example:
         cloudchamber simulate dis --beams 10x275 --q2-min 25 --events 100000 --workers 2 --out reference
@@ -38,13 +42,14 @@ def dis(
         level: which hadrons have decayed.
         seed: names the random streams.
         workers: processes to use.
+        pythia: more settings of Pythia8, read after all others.
     """
     from cloudchamber.cli.progress import event_bar
     from cloudchamber.events import Beams
     from cloudchamber.recipes.simulation import simulate_folder
     from cloudchamber.simulate.pythia import DISSetting
 
-    setting = DISSetting(Beams.parse(beams), q2_min, q2_max, level)
+    setting = DISSetting(Beams.parse(beams), q2_min, q2_max, level, tuple(pythia or ()))
     with event_bar("simulating", events) as advance:
         made = simulate_folder(setting, out, events=events, seed=seed, workers=workers, advance=advance)
     kept = f", {made.kept_shards} of them from before" if made.kept_shards else ""

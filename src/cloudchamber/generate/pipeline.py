@@ -29,7 +29,7 @@ from cloudchamber.represent.cloud import CloudRepresentation, to_lab
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import EventRng
 
-__all__ = ["BLOCK", "Block", "Finisher", "Pipeline", "Solver", "Tally", "assemble"]
+__all__ = ["BLOCK", "Block", "Finisher", "Pipeline", "Solver", "Species", "Tally", "assemble", "similar"]
 
 BLOCK = 256
 """Event numbers in a block."""
@@ -120,7 +120,7 @@ class Block(NamedTuple):
     tally: Tally
 
 
-class _Species(NamedTuple):
+class Species(NamedTuple):
     """Kinds (B, N), masses (B, N) and mask (B, N), with the mass scores that the cloud is told."""
 
     kinds: Tensor
@@ -128,8 +128,14 @@ class _Species(NamedTuple):
     scores: Tensor
     mask: Tensor
 
-    def select(self, rows: Tensor, longest: int) -> "_Species":
-        return _Species(*(tensor[rows, :longest] for tensor in self))
+    def select(self, rows: Tensor, longest: int) -> "Species":
+        """Some rows, without the padding that all of them share.
+
+        Args:
+            rows: row numbers, shape (b,).
+            longest: particles of the longest.
+        """
+        return Species(*(tensor[rows, :longest] for tensor in self))
 
 
 class _Electrons(NamedTuple):
@@ -251,7 +257,7 @@ class Pipeline:
         """Hadrons for given electrons, with exact quantum numbers and four-momentum."""
         scores, scattered, mass = electrons
         W = np.sqrt(dis_variables(scattered, self.representation.beams).W2)
-        species = self._species(scores, W, streams.species, tally)
+        species = self.draw_species(scores, W, streams.species, tally)
         cloud = self._clouds(scores, species, streams.cloud)
         momentum, event = self.representation.decode(cloud, species.kinds, species.masses, species.mask, scattered)
         masses = species.masses[species.mask].numpy()
@@ -264,11 +270,23 @@ class Pipeline:
         hadrons = {"pdg_id": pdg_ids, "px": lab[:, 1], "py": lab[:, 2], "pz": lab[:, 3], "mass": masses}
         return self.representation.unfold(assemble(scattered, hadrons, event, self.run, mass), streams.unfolding)
 
-    def _species(self, scores: Tensor, W: Array, rng: EventRng, tally: Tally) -> _Species:
-        """Species and masses, drawn again until they obey the conservation laws."""
+    def draw_species(self, scores: Tensor, W: Array, rng: EventRng, tally: Tally) -> Species:
+        """Species and masses, drawn again until they obey the conservation laws.
+
+        Args:
+            scores: of the electrons, shape (B, 2).
+            W: mass of the hadronic system, shape (B,), GeV.
+            rng: random streams, one for each event.
+            tally: told of every draw.
+
+        Raises:
+            RuntimeError: if that does not end.
+        """
         stage, table = self.model["species"], self.representation.species
         assert isinstance(stage, MultisetModel)
-        context = self.representation.context(scores, torch.ones(len(scores)))[:, :-1]
+        context = self.representation.context(scores, torch.ones(len(scores)))[:, :-1].to(
+            next(stage.parameters()).dtype
+        )
         size = stage.longest
         kinds, mask = torch.zeros(len(scores), size, dtype=torch.long), torch.zeros(len(scores), size, dtype=torch.bool)
         masses, mass_scores = torch.zeros(len(scores), size, dtype=torch.float64), torch.zeros(len(scores), size)
@@ -276,7 +294,7 @@ class Pipeline:
         for _ in range(_ATTEMPTS):
             if not rows:
                 longest = int(mask.sum(1).max())
-                return _Species(*(t[:, :longest] for t in (kinds, masses, mass_scores, mask)))
+                return Species(*(t[:, :longest] for t in (kinds, masses, mass_scores, mask)))
             tally.species_draws += len(rows)
             chosen = rng.select(rows)
             conditions = Batch(torch.zeros(len(rows), 0), torch.ones(len(rows)), context=context[rows])
@@ -303,19 +321,19 @@ class Pipeline:
         room = masses.sum(1) < torch.from_numpy(W) * (1 - 1e-6)
         return (charges == stage.total.cpu()).all(-1) & room & (mask.sum(1) >= 2)
 
-    def _clouds(self, scores: Tensor, species: _Species, rng: EventRng) -> Tensor:
+    def _clouds(self, scores: Tensor, species: Species, rng: EventRng) -> Tensor:
         """Momentum scores of all particles, in groups of events of similar multiplicity."""
         counts = species.mask.sum(1)
         context = self.representation.context(scores, counts)
         cloud = torch.zeros(*species.mask.shape, 3)
         rounded = self.solver.precision == "bfloat16"
         with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=rounded):
-            for rows in _similar(counts):
+            for rows in similar(counts):
                 longest = int(counts[rows].max())
                 cloud[rows, :longest] = self._cloud(context[rows], species.select(rows, longest), rng, rows)
         return cloud
 
-    def _cloud(self, context: Tensor, species: _Species, rng: EventRng, rows: Tensor) -> Tensor:
+    def _cloud(self, context: Tensor, species: Species, rng: EventRng, rows: Tensor) -> Tensor:
         """Momentum scores of some events, shape (b, N, 3)."""
         stage = self.model["cloud"]
         assert isinstance(stage, Diffusion)
@@ -363,8 +381,12 @@ def assemble(
     return Events.from_flat(counts, columns, run=run)
 
 
-def _similar(counts: Tensor) -> Iterator[Tensor]:
-    """Rows of events in groups of similar multiplicity, so that a group needs little padding."""
+def similar(counts: Tensor) -> Iterator[Tensor]:
+    """Rows of events in groups of similar multiplicity, so that a group needs little padding.
+
+    Args:
+        counts: particles of each event, shape (B,).
+    """
     order = torch.argsort(counts, stable=True)
     lengths = counts[order].tolist()
     start = 0

@@ -5,12 +5,10 @@ order. Every process computes with one thread, so that the same numbers come out
 """
 
 import multiprocessing
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -22,14 +20,17 @@ from cloudchamber.errors import InputError
 from cloudchamber.events import Events, Level, RunInfo
 from cloudchamber.formats import files
 from cloudchamber.generate.electrons import Electrons
-from cloudchamber.generate.pipeline import BLOCK, Block, Finisher, Solver, Tally
+from cloudchamber.generate.pipeline import BLOCK, Block, Finisher, Pipeline, Solver, Species, Tally
+from cloudchamber.generate.tensors import TensorEvents, sample_tensors
 from cloudchamber.process.sampler import SAMPLERS
 from cloudchamber.recipes.completion import Completion, completion_of
 from cloudchamber.recipes.families import Blocks, family_of
+from cloudchamber.recipes.machine import default_workers, multiplies_bfloat16, one_thread
 from cloudchamber.recipes.store import TrainedModel, load_model
 from cloudchamber.recipes.workers import Advance, exit_on_sigterm, keep_freed_memory
+from cloudchamber.represent.differentiable import Inclusive
 
-__all__ = ["GenerationSetting", "Generator", "generate_file", "load", "stream"]
+__all__ = ["GenerationSetting", "Generator", "default_workers", "generate_file", "load", "stream"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +98,7 @@ class Generator:
         _require(n > 0, f"{n} events cannot be generated: give a positive number.")
         setting = GenerationSetting(seed=seed, **options)
         pipeline = self.pipeline(setting)
-        with _one_thread():
+        with one_thread():
             blocks = [pipeline.block(number, seed, setting.history) for number in range(-(-n // BLOCK))]
         return Events.concatenate([block.events for block in blocks])[:n]
 
@@ -115,6 +116,37 @@ class Generator:
         completion = completion_of(electrons, self.trained.card, "electrons")
         numbers, setting = range(len(electrons)), GenerationSetting(seed=seed, completion=completion, **options)
         return Events.concatenate([block.events for block in stream(self, numbers, setting)])
+
+    def sample_tensors(
+        self,
+        n: int,
+        seed: int = 0,
+        *,
+        electron: Inclusive | None = None,
+        species: Species | None = None,
+        **options: Any,  # noqa: ANN401
+    ) -> TensorEvents:
+        """Events as tensors, differentiable with respect to given electrons and to weights; see `generate.tensors`.
+
+        Weights are told apart by `trained.model.requires_grad_()`, and `trained.model.double()` makes all of it float64.
+
+        Args:
+            n: number of events.
+            seed: names the random streams, which are those of `sample`.
+            electron: Q2 (GeV2) and y of scattered electrons, each of shape (n,); drawn by the model by default.
+            species: which particles there are, from an earlier result; drawn by the model by default.
+            **options: other fields of `GenerationSetting`.
+
+        Raises:
+            InputError: if the model draws all particles at once, or the numbers of events differ.
+        """
+        pipeline = self.pipeline(GenerationSetting(seed=seed, **options, decay=False))
+        if not isinstance(pipeline, Pipeline):
+            raise InputError(f"the model '{self.name}' has no tensors of electrons and particles: it draws images or "
+                             "all particles at once.")  # fmt: skip
+        sizes = [len(part[0]) for part in (electron, species) if part is not None]
+        _require(n > 0 and all(size == n for size in sizes), f"{n} events need {n} electrons and lists of species.")
+        return sample_tensors(pipeline, n, seed, electron, species)
 
     def pipeline(self, setting: GenerationSetting) -> Blocks:
         """The machinery that makes the blocks of a run.
@@ -193,7 +225,7 @@ class Generator:
             return "float32"
         if setting.precision != "auto":
             return setting.precision
-        return "bfloat16" if _multiplies_bfloat16(self.device) else "float32"
+        return "bfloat16" if multiplies_bfloat16(self.device) else "float32"
 
     def _decayer(self) -> Finisher:
         if self._finisher is None:
@@ -313,7 +345,7 @@ def _blocks(
     """Blocks in the order of their numbers, made here or by worker processes that stay a few blocks ahead."""
     if min(workers, len(tasks)) == 1:
         pipeline = generator.pipeline(setting)
-        with _one_thread():
+        with one_thread():
             for task in tasks:
                 yield pipeline.block(task.number, setting.seed, setting.history, task.electrons)
         return
@@ -350,30 +382,6 @@ def _work(task: _Task) -> Block:
     assert _worker is not None
     pipeline, setting = _worker
     return pipeline.block(task.number, setting.seed, setting.history, task.electrons)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute with one thread, as worker processes do, so that the numbers are the same."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def default_workers() -> int:
-    """Worker processes that this machine can feed."""
-    return len(os.sched_getaffinity(0))
-
-
-def _multiplies_bfloat16(device: str) -> bool:
-    """Whether a device has instructions for products of bfloat16, without which they are slower than float32."""
-    if torch.device(device).type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 def _require(good: bool, sentence: str) -> None:

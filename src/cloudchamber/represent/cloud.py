@@ -36,9 +36,9 @@ __all__ = ["CloudRepresentation", "four_momenta"]
 
 Array = NDArray[np.float64]
 
-_W0 = 0.4
+W0 = 0.4
 """GeV; a pion's transverse mass, where the rapidity plateau ends."""
-_LN_W = 3.5
+LN_W = 3.5
 """Subtracted from ln W in the context."""
 _MAP_EVENTS = 300_000
 
@@ -204,7 +204,7 @@ class CloudRepresentation:
         """
         zero = np.zeros(len(electron_scores))
         W2 = dis_variables(self.electron.decode(electron_scores, zero), self.beams).W2
-        log_w = torch.from_numpy(np.log(np.maximum(W2, 1.0)) / 2 - _LN_W).float()
+        log_w = torch.from_numpy(np.log(np.maximum(W2, 1.0)) / 2 - LN_W).float()
         return torch.cat([electron_scores, log_w[:, None], torch.log(counts[:, None].float() / 10)], dim=1)
 
     @staticmethod
@@ -214,7 +214,7 @@ class CloudRepresentation:
         Args:
             context: see `context`, shape (B, 4).
         """
-        return context[:, 2] + (_LN_W - math.log(_W0))
+        return context[:, 2] + (LN_W - math.log(W0))
 
     def decode(
         self, cloud: Tensor, tokens: Tensor, masses: Tensor, mask: Tensor, scattered: Array
@@ -358,7 +358,7 @@ def _cylindrical(hadrons: _Hadrons, W: Array) -> tuple[Array, Array]:
 
 
 def _plateau(W: Array) -> Array:
-    return np.log(np.maximum(W, 1.0) / _W0)
+    return np.log(np.maximum(W, 1.0) / W0)
 
 
 def _at_least_two(sample: Array, low: float) -> Array:

@@ -24,6 +24,9 @@ __all__ = ["ElectronCoordinates"]
 
 Array = NDArray[np.float64]
 
+LEAST_RANGE = 1e-3
+"""Between ln y_lo and ln y_hi where Q2 comes close to s."""
+
 
 class _Edges(NamedTuple):
     low: Array
@@ -113,4 +116,4 @@ def _edges(Q2: Array, beams: Beams, pt_min: float) -> _Edges:
     s = 4 * beams.electron * beams.hadron
     low = np.log(Q2 / s)
     high = np.log1p(-np.minimum(pt_min**2 / Q2, 0.5))
-    return _Edges(low, np.maximum(high, low + 1e-3))
+    return _Edges(low, np.maximum(high, low + LEAST_RANGE))
