@@ -140,5 +140,5 @@ def test_derivatives_pass_to_single_momenta(generator: Generator, electron: Incl
 def test_what_has_no_tensors_is_refused(generator: Generator, electron: Inclusive) -> None:
     with pytest.raises(InputError, match="4 events need 4 electrons"):
         generator.sample_tensors(4, electron=electron)
-    with pytest.raises(InputError, match="draws images"):
+    with pytest.raises(InputError, match="has no tensors"):
         load("ep-dis-10x275-image").sample_tensors(4)

@@ -21,7 +21,7 @@ from torch import Tensor
 from cloudchamber.events import Events, RunInfo
 from cloudchamber.generate.electrons import Electrons
 from cloudchamber.generate.project import project
-from cloudchamber.models.autoregressive import MultisetModel
+from cloudchamber.generate.species import Species, SpeciesStage
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.physics.dis import ELECTRON_MASS, dis_variables
@@ -29,7 +29,7 @@ from cloudchamber.represent.cloud import CloudRepresentation, to_lab
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import EventRng
 
-__all__ = ["BLOCK", "Block", "Finisher", "Pipeline", "Solver", "Species", "Tally", "assemble", "similar"]
+__all__ = ["BLOCK", "Block", "Finisher", "Pipeline", "Solver", "Tally", "assemble", "similar"]
 
 BLOCK = 256
 """Event numbers in a block."""
@@ -120,24 +120,6 @@ class Block(NamedTuple):
     tally: Tally
 
 
-class Species(NamedTuple):
-    """Kinds (B, N), masses (B, N) and mask (B, N), with the mass scores that the cloud is told."""
-
-    kinds: Tensor
-    masses: Tensor
-    scores: Tensor
-    mask: Tensor
-
-    def select(self, rows: Tensor, longest: int) -> "Species":
-        """Some rows, without the padding that all of them share.
-
-        Args:
-            rows: row numbers, shape (b,).
-            longest: particles of the longest.
-        """
-        return Species(*(tensor[rows, :longest] for tensor in self))
-
-
 class _Electrons(NamedTuple):
     """Scores (B, 2), lab four-momenta (B, 4) and masses (B,) of scattered electrons."""
 
@@ -189,6 +171,7 @@ class Pipeline:
     ) -> None:
         self.representation, self.model, self.run, self.finisher = representation, model.to(device), run, finisher
         self.solver, self.device = solver or Solver(), device
+        self.species = SpeciesStage(representation, self.model["species"], device)
 
     @torch.no_grad()
     def block(self, number: int, seed: int, history: bool = False, electrons: Electrons | None = None) -> Block:
@@ -257,7 +240,8 @@ class Pipeline:
         """Hadrons for given electrons, with exact quantum numbers and four-momentum."""
         scores, scattered, mass = electrons
         W = np.sqrt(dis_variables(scattered, self.representation.beams).W2)
-        species = self.draw_species(scores, W, streams.species, tally)
+        species, draws = self.species.draw(scores, W, streams.species)
+        tally.species_draws += draws
         cloud = self._clouds(scores, species, streams.cloud)
         momentum, event = self.representation.decode(cloud, species.kinds, species.masses, species.mask, scattered)
         masses = species.masses[species.mask].numpy()
@@ -269,57 +253,6 @@ class Pipeline:
         pdg_ids = self.representation.species.pdg_ids[species.kinds[species.mask]].numpy()
         hadrons = {"pdg_id": pdg_ids, "px": lab[:, 1], "py": lab[:, 2], "pz": lab[:, 3], "mass": masses}
         return self.representation.unfold(assemble(scattered, hadrons, event, self.run, mass), streams.unfolding)
-
-    def draw_species(self, scores: Tensor, W: Array, rng: EventRng, tally: Tally) -> Species:
-        """Species and masses, drawn again until they obey the conservation laws.
-
-        Args:
-            scores: of the electrons, shape (B, 2).
-            W: mass of the hadronic system, shape (B,), GeV.
-            rng: random streams, one for each event.
-            tally: told of every draw.
-
-        Raises:
-            RuntimeError: if that does not end.
-        """
-        stage, table = self.model["species"], self.representation.species
-        assert isinstance(stage, MultisetModel)
-        context = self.representation.context(scores, torch.ones(len(scores)))[:, :-1].to(
-            next(stage.parameters()).dtype
-        )
-        size = stage.longest
-        kinds, mask = torch.zeros(len(scores), size, dtype=torch.long), torch.zeros(len(scores), size, dtype=torch.bool)
-        masses, mass_scores = torch.zeros(len(scores), size, dtype=torch.float64), torch.zeros(len(scores), size)
-        rows = list(range(len(scores)))
-        for _ in range(_ATTEMPTS):
-            if not rows:
-                longest = int(mask.sum(1).max())
-                return Species(*(t[:, :longest] for t in (kinds, masses, mass_scores, mask)))
-            tally.species_draws += len(rows)
-            chosen = rng.select(rows)
-            conditions = Batch(torch.zeros(len(rows), 0), torch.ones(len(rows)), context=context[rows])
-            drawn = stage.sample(conditions.to(self.device), chosen)
-            drawn_kinds, drawn_mask = drawn.kinds.cpu(), drawn.mask.cpu()
-            length = drawn_kinds.shape[1]
-            drawn_scores = chosen.normal(size)[:, :length].cpu()
-            drawn_masses = table.draw_masses(drawn_kinds, drawn_scores) * drawn_mask
-            good = self._lawful(stage, drawn_kinds, drawn_mask, drawn_masses, W[rows]) & drawn.whole.cpu()
-            for target, value in (
-                (kinds, drawn_kinds),
-                (mask, drawn_mask),
-                (masses, drawn_masses),
-                (mass_scores, drawn_scores * (table.mass_row[drawn_kinds] >= 0)),
-            ):
-                target[torch.tensor(rows)[good], :length] = value[good].to(target.dtype)
-            rows = [row for row, accepted in zip(rows, good.tolist(), strict=True) if not accepted]
-        raise RuntimeError("the species stage cannot satisfy the conservation laws; its weights must be wrong")
-
-    @staticmethod
-    def _lawful(stage: MultisetModel, kinds: Tensor, mask: Tensor, masses: Tensor, W: Array) -> Tensor:
-        """Which species lists carry the proton's quantum numbers and leave room below W, shape (B,)."""
-        charges = (stage.charges.cpu()[kinds] * mask[..., None]).sum(1)
-        room = masses.sum(1) < torch.from_numpy(W) * (1 - 1e-6)
-        return (charges == stage.total.cpu()).all(-1) & room & (mask.sum(1) >= 2)
 
     def _clouds(self, scores: Tensor, species: Species, rng: EventRng) -> Tensor:
         """Momentum scores of all particles, in groups of events of similar multiplicity."""

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cloudchamber.generate.pipeline import Pipeline, Species, Tally
+from cloudchamber.generate.pipeline import Pipeline
+from cloudchamber.generate.species import Species
 from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.represent.differentiable import (
     Inclusive,
@@ -96,7 +97,7 @@ def _species(pipeline: Pipeline, electron: Inclusive, rng: EventRng) -> Species:
         known = Inclusive(*(value.detach().double() for value in electron))
         W = hadronic_mass(known, pipeline.representation.beams).numpy()
         scores = electron_scores(known, pipeline.representation).float()
-        return pipeline.draw_species(scores, np.asarray(W), rng, Tally())
+        return pipeline.species.draw(scores, np.asarray(W), rng).species
 
 
 def _cloud(pipeline: Pipeline, electron: Inclusive, species: Species, rng: EventRng) -> Tensor:

@@ -20,12 +20,15 @@ from cloudchamber.errors import InputError
 from cloudchamber.events import Events, Level, RunInfo
 from cloudchamber.formats import files
 from cloudchamber.generate.electrons import Electrons
-from cloudchamber.generate.pipeline import BLOCK, Block, Finisher, Pipeline, Solver, Species, Tally
+from cloudchamber.generate.pipeline import BLOCK, Block, Finisher, Pipeline, Solver, Tally
+from cloudchamber.generate.score import Scores
+from cloudchamber.generate.species import Species
 from cloudchamber.generate.tensors import TensorEvents, sample_tensors
 from cloudchamber.process.sampler import SAMPLERS
 from cloudchamber.recipes.completion import Completion, completion_of
 from cloudchamber.recipes.families import Blocks, family_of
 from cloudchamber.recipes.machine import default_workers, multiplies_bfloat16, one_thread
+from cloudchamber.recipes.scoring import ScoreSetting, score_events
 from cloudchamber.recipes.store import TrainedModel, load_model
 from cloudchamber.recipes.workers import Advance, exit_on_sigterm, keep_freed_memory
 from cloudchamber.represent.differentiable import Inclusive
@@ -128,7 +131,7 @@ class Generator:
     ) -> TensorEvents:
         """Events as tensors, differentiable with respect to given electrons and to weights; see `generate.tensors`.
 
-        Weights are told apart by `trained.model.requires_grad_()`, and `trained.model.double()` makes all of it float64.
+        Weights are told apart by `trained.model.requires_grad_()`, and `trained.model.double()` makes it float64.
 
         Args:
             n: number of events.
@@ -142,11 +145,23 @@ class Generator:
         """
         pipeline = self.pipeline(GenerationSetting(seed=seed, **options, decay=False))
         if not isinstance(pipeline, Pipeline):
-            raise InputError(f"the model '{self.name}' has no tensors of electrons and particles: it draws images or "
-                             "all particles at once.")  # fmt: skip
+            raise InputError(f"the model '{self.name}' has no tensors of electrons and particles.")
         sizes = [len(part[0]) for part in (electron, species) if part is not None]
         _require(n > 0 and all(size == n for size in sizes), f"{n} events need {n} electrons and lists of species.")
         return sample_tensors(pipeline, n, seed, electron, species)
+
+    def score(self, events: Events, seed: int = 0, **options: Any) -> Scores:  # noqa: ANN401
+        """Log-densities of events, stage by stage; see `generate.score`.
+
+        Args:
+            events: final states, the scattered electron first in each.
+            seed: names the random streams.
+            **options: other fields of `recipes.scoring.ScoreSetting`.
+
+        Raises:
+            InputError: if the model has no density of events, or the events are of other beams or another level.
+        """
+        return score_events(self.trained, events, ScoreSetting(seed=seed, **options), self.device)
 
     def pipeline(self, setting: GenerationSetting) -> Blocks:
         """The machinery that makes the blocks of a run.

@@ -146,7 +146,14 @@ class CloudRepresentation:
                 f"the events have beams {events.run.beams.name if events.run.beams else 'unknown'}, but this model was "
                 f"fitted at {self.beams.name}."
             )
-        events = self.fold(events)
+        return self.encode_folded(self.fold(events))
+
+    def encode_folded(self, events: Events) -> Bundle:
+        """As `encode`, of events that are folded already.
+
+        Args:
+            events: as the model knows them, with its beams.
+        """
         electron_scores = self.electron.encode(four_momenta(events.electron))
         hadrons, W = _hadrons(events, self.species, self.beams)
         order = np.lexsort((hadrons.kind, hadrons.event))
@@ -254,7 +261,14 @@ class CloudRepresentation:
         Args:
             events: the scattered electron first in each.
         """
-        events = self.fold(events)
+        return self.log_det_folded(self.fold(events))
+
+    def log_det_folded(self, events: Events) -> Tensor:
+        """As `log_det`, of events that are folded already.
+
+        Args:
+            events: as the model knows them, with its beams.
+        """
         hadrons, W = _hadrons(events, self.species, self.beams)
         pt, scaled = (torch.from_numpy(v) for v in _cylindrical(hadrons, W))
         row = self.pool[torch.from_numpy(hadrons.kind)]
