@@ -113,7 +113,7 @@ def make_scorer(
     return Scorer(representation, model, acceptance, solver, seed=setting.seed, device=device)
 
 
-_POWER = 2.0
+_POWER = 1.5
 """Of the grid of steps: paths bend near the data."""
 
 
