@@ -108,9 +108,7 @@ def test_the_density_integrates_to_one(proposed: Drawn, scored: Scores) -> None:
     assert abs(weight.mean() - 1) < 4 * error
 
 
-def test_integrals_of_the_density_are_shares_of_what_the_model_draws(
-    toy: Toy, proposed: Drawn, scored: Scores
-) -> None:
+def test_integrals_of_the_density_are_shares_of_what_the_model_draws(toy: Toy, proposed: Drawn, scored: Scores) -> None:
     """Of Q2, y, pT and rapidities, and not of the proposal, nor what maps without networks would give."""
     pipeline = Pipeline(toy.representation, toy.model, RUN, None, solver=Solver(32, "rk4", project=False))
     drawn = Events.concatenate([pipeline.block(number, 3).events for number in range(6)])

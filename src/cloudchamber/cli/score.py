@@ -19,6 +19,7 @@ def score(
     probes: Annotated[int, typer.Option(help="Random directions of the estimate.")] = 2,
     steps: Annotated[int, typer.Option(help="Of the solver, four network calls each.")] = 4,
     draws: Annotated[int, typer.Option(help="Lists of species drawn to know how often they obey the laws.")] = 4096,
+    cloud: Annotated[bool, typer.Option(help="Score the momenta; the other columns alone are quick.")] = True,
     seed: Annotated[int, typer.Option(help="Names the random streams.")] = 0,
     events: Annotated[int | None, typer.Option(help="Stop after this many events.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; one for each core by default.")] = None,
@@ -41,6 +42,7 @@ def score(
         probes: random directions of the estimate.
         steps: of the solver.
         draws: lists of species drawn for the acceptance.
+        cloud: score the momenta.
         seed: names the random streams.
         events: stop after this many events.
         workers: processes to use.
@@ -50,7 +52,7 @@ def score(
     from cloudchamber.recipes.generation import default_workers, load
     from cloudchamber.recipes.scoring import ScoreSetting, score_file
 
-    setting = ScoreSetting(seed=seed, divergence=divergence, probes=probes, steps=steps, draws=draws)
+    setting = ScoreSetting(seed=seed, divergence=divergence, probes=probes, steps=steps, draws=draws, cloud=cloud)
     where = load(model, device).device
     with event_bar("scoring", events) as advance:
         made = score_file(

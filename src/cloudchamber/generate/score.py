@@ -82,12 +82,14 @@ class ScoreSolver:
         exact: the same for the electron's, which has two dimensions.
         steps: of the fourth-order Runge-Kutta method, four network calls each; the electron takes at least eight.
         power: more than 1 for more steps of the cloud near the data.
+        cloud: score the cloud; NaN without.
     """
 
     divergence: Callable[[Rng], object]
     exact: Callable[[], object]
     steps: int
     power: float
+    cloud: bool = True
 
 
 class Scorer:
@@ -189,8 +191,8 @@ class Scorer:
 
     def _clouds(self, rows: Batch, numbers: NDArray[np.int64]) -> Tensor:
         """Log-densities of the momentum scores, in groups of events of similar multiplicity."""
-        out = torch.zeros(len(rows), dtype=torch.float64)
-        for group in similar(rows.lengths):
+        out = torch.full((len(rows),), torch.nan, dtype=torch.float64)
+        for group in similar(rows.lengths) if self.solver.cloud else ():
             out[group] = self._flow("cloud", rows.select(group).trim(), numbers[group.numpy()])
         return out
 

@@ -56,6 +56,7 @@ class ScoreSetting:
         probes: of Hutchinson's estimate.
         steps: of the fourth-order Runge-Kutta method, four network calls each.
         draws: lists of species drawn to know how often they are lawful.
+        cloud: score the momenta; without, the columns cloud and log_density are NaN, and all else is quick.
 
     Raises:
         InputError: if a number is impossible.
@@ -66,6 +67,7 @@ class ScoreSetting:
     probes: int = 2
     steps: int = 4
     draws: int = 4096
+    cloud: bool = True
 
     def __post_init__(self) -> None:
         for name, least in (("seed", 0), ("probes", 1), ("steps", 1), ("draws", 100)):
@@ -109,7 +111,7 @@ def make_scorer(
     divergence: Callable[[Any], object] = (
         (lambda rng: ExactTrace()) if setting.divergence == "exact" else partial(Hutchinson, probes=setting.probes)
     )
-    solver = ScoreSolver(divergence, ExactTrace, setting.steps, _POWER)
+    solver = ScoreSolver(divergence, ExactTrace, setting.steps, _POWER, cloud=setting.cloud)
     return Scorer(representation, model, acceptance, solver, seed=setting.seed, device=device)
 
 
