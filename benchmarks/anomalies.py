@@ -8,7 +8,7 @@
     python benchmarks/anomalies.py score --out runs/anomalies --tuned tuned
     python benchmarks/anomalies.py report --out runs/anomalies --docs docs
 
-The samples are Pythia8's, at 10 x 275 GeV and Q2 > 25 GeV2, level stable, none of them trained on. `matched` samples are
+The samples are Pythia8's, at 10 x 275 GeV and Q2 > 25 GeV2, level stable, none of them trained on. `matched` ones are
 ordinary events with the electron kinematics of the anomaly beside them: equally many in bins of ln Q2 and ln y.
 """
 
@@ -33,7 +33,7 @@ from cloudchamber.simulate.anomalies import charged_current
 from cloudchamber.simulate.pythia import DISSetting, simulate_shard
 
 mpl.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 Array = NDArray[np.float64]
 DETUNED = ("StringZ:aLund = 0.82", "StringPT:sigma = 0.37", "StringFlav:probStoUD = 0.24")
@@ -64,10 +64,10 @@ whose head has the commands.
 | --- | --- |
 | `electron` | the density of the scattered electron in (ln Q2, ln y, azimuth in radians) |
 | `species` | the probability of the list of species at this electron, as the network draws it |
-| `conservation` | 1 / A, A the share of drawn lists that obey the laws and have room below W; -inf for a forbidden list |
-| `cloud` | the density of the unordered momenta in products of d^3p / E (GeV2), and of masses of resonances (GeV) |
-| `folding` | the density of the decays that the model folds, less the probability of the lot that chose them |
-| `log_density` | their sum: the density of the unordered final state before the projection on exact four-momentum |
+| `conservation` | 1 / A, A the share of drawn lists that obey the laws and have room below W; -inf if forbidden |
+| `cloud` | the density of the unordered momenta in products of d^3p / E (GeV2), of masses in GeV |
+| `folding` | the density of the decays that the model folds, less the lot's |
+| `log_density` | their sum: the density of the unordered final state before the projection |
 
 Every set of particles is counted once: integrals over ordered momenta are divided by the factorials of equal
 particles. Electron and cloud follow the probability flow with the fourth-order Runge-Kutta method (four steps, spaced
@@ -208,8 +208,8 @@ def detuned(out: Path, figures: Path) -> list[str]:
     finish(axes[1], figures / "detuned-ratio.png")
     return [
         "## A detuned Pythia8: likelihood ratio against single observables\n",
-        f"{n:,} events of Pythia8 against {m:,} with {', '.join(f'`{line}`' for line in DETUNED)} (0.68, 0.335 and 0.217 "
-        f"are the defaults). Areas under the ROC curve of one number for each event; of the {len(OBSERVABLES)} "
+        f"{n:,} events of Pythia8 against {m:,} with {', '.join(f'`{line}`' for line in DETUNED)} (defaults 0.68, "
+        f"0.335 and 0.217). Areas under the ROC curve of one number for each event; of the {len(OBSERVABLES)} "
         "observables of `evaluate` the five that separate best. An area below one half separates, too, with the sign "
         "turned; the last column counts that way.\n",
         *as_table([(name, a, 0.5 + abs(a.value - 0.5)) for name, a in rows]),
@@ -224,7 +224,7 @@ def raw(out: Path, pair: Pair, figures: Path) -> list[str]:
         name: {key: column(out, name, "scores", key) for key in COLUMNS} for name in (pair.ordinary, pair.anomaly)
     }
     sizes = {name: len(table["electron"]) for name, table in scores.items()}
-    fig, axes = plt.subplots(2, 3, figsize=(13, 7.5), layout="constrained")
+    _, axes = plt.subplots(2, 3, figsize=(13, 7.5), layout="constrained")
     rows = []
     for ax, key in zip(axes.flat, (*COLUMNS[:2], *COLUMNS[3:], None), strict=True):
         if key is None:
@@ -247,10 +247,10 @@ def raw(out: Path, pair: Pair, figures: Path) -> list[str]:
     lost = {name: int((~np.isfinite(table["conservation"])).sum()) for name, table in scores.items()}
     return [
         f"## Raw densities: {pair.title}\n",
-        f"{sizes[pair.ordinary]} ordinary events and {sizes[pair.anomaly]} others. Area under the ROC curve of minus the "
-        "logarithm, that is with improbable events called anomalous. Lists of species that break a conservation law or "
-        f"are unknown (`conservation` = -inf): {lost[pair.ordinary]} ordinary and {lost[pair.anomaly]} others; they make "
-        "`log_density` -inf.\n",
+        f"{sizes[pair.ordinary]} ordinary events and {sizes[pair.anomaly]} others. Area under the ROC curve of "
+        "minus the logarithm, that is with improbable events called anomalous. Lists of species that break a "
+        f"conservation law (`conservation` = -inf): {lost[pair.ordinary]} ordinary and {lost[pair.anomaly]} others; "
+        "they make `log_density` -inf.\n",
         *as_table(rows),
         f"\n![{pair.title}](score/{pair.anomaly}.png)\n",
     ]

@@ -145,7 +145,7 @@ def crowded() -> Events:
 
 
 def test_the_lot_has_the_probability_that_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every set of pairs that the lot may accept, with its probability, against what `log_unfold` says of the outcome."""
+    """Every set of pairs that the lot may accept, with its probability, against what `log_unfold` says of it."""
     share = np.linspace(0.2, 0.9, 64)
     wide = [w._replace(reach=30.0) if w.decay.parent == 313 else w for w in WINDOWS]
     monkeypatch.setattr("cloudchamber.represent.resonances.WINDOWS", tuple(wide))

@@ -319,6 +319,9 @@ def similar(counts: Tensor) -> Iterator[Tensor]:
 
     Args:
         counts: particles of each event, shape (B,).
+
+    Yields:
+        Row numbers, each once.
     """
     order = torch.argsort(counts, stable=True)
     lengths = counts[order].tolist()

@@ -4,7 +4,6 @@
 instead of a photon, so another quark is struck (u instead of 4/9 u + 1/9 d + ...), and the hadrons have charge 0.
 """
 
-import numpy as np
 
 from cloudchamber.events import Events
 from cloudchamber.physics.dis import ELECTRON_MASS
