@@ -9,6 +9,7 @@ from scipy import stats
 from cloudchamber.events import Beams, Events, Level
 from cloudchamber.physics.pdg import quantum_table, species
 from cloudchamber.represent.cloud import CloudRepresentation
+from cloudchamber.represent.exact_pairs import Particles
 from cloudchamber.represent.resonances import WINDOWS, Resonances
 from cloudchamber.simulate.pythia import DISSetting, simulate_shard
 from cloudchamber.tensors.rng import EventRng
@@ -134,3 +135,57 @@ def test_the_representation_keeps_them_and_encodes_their_masses() -> None:
     unfolded = again.unfold(again.fold(stable[:50]), EventRng(1, range(50)))
     assert np.array_equal(unfolded.counts, stable[:50].counts)
     assert CloudRepresentation.fit(stable[:500]).resonances is None
+
+
+def crowded() -> Events:
+    """One event of kaons and pions that could come from many K*0 at once."""
+    one = planted(1.0, seed=4)[:3]
+    columns = {name: one.flat(name) for name in one.columns}
+    return Events.from_flat([6], columns)
+
+
+def test_the_lot_has_the_probability_that_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every set of pairs that the lot may accept, with its probability, against what `log_unfold` says of it."""
+    share = np.linspace(0.2, 0.9, 64)
+    wide = [w._replace(reach=30.0) if w.decay.parent == 313 else w for w in WINDOWS]
+    monkeypatch.setattr("cloudchamber.represent.resonances.WINDOWS", tuple(wide))
+    resonances, events = Resonances({313: share}, {321: KAON, -211: PION}), crowded()
+    found = resonances._found(Particles.of(events))
+    pairs = len(found.share)
+    assert pairs >= 6
+    expected: dict[bytes, float] = {}
+    claimed: dict[bytes, float] = {}
+    for number in range(2**pairs):
+        accepted = np.array([number >> k & 1 for k in range(pairs)], dtype=bool)
+        lot = np.where(accepted, 0.0, 1.0)
+        monkeypatch.setattr("cloudchamber.represent.resonances._lot", lambda *_, lot=lot: lot)
+        outcome = resonances._found(Particles.of(events))
+        key = outcome.taken.tobytes()
+        expected[key] = expected.get(key, 0.0) + float(np.where(accepted, found.share, 1 - found.share).prod())
+        M = outcome.mass[outcome.taken]
+        k = np.sqrt((M**2 - (KAON + PION) ** 2) * (M**2 - (KAON - PION) ** 2)) / (2 * M)
+        claimed[key] = float(np.exp(-np.log(4 * np.pi * k).sum() - resonances.log_unfold(events)[0]))
+    assert len(expected) > 10
+    for key, probability in expected.items():
+        assert claimed[key] == pytest.approx(probability, rel=1e-9)
+    assert sum(claimed.values()) == pytest.approx(1.0)
+
+
+def test_two_body_decays_have_the_jacobian_of_log_unfold() -> None:
+    """(d^3p_1 / E_1) (d^3p_2 / E_2) = (d^3P / E) k dm dOmega, by central differences."""
+
+    def daughters(v: Array) -> Array:
+        P, m, cosine, azimuth = v[:3], v[3], v[4], v[5]
+        k = np.sqrt((m**2 - (KAON + PION) ** 2) * (m**2 - (KAON - PION) ** 2)) / (2 * m)
+        sine, E = np.sqrt(1 - cosine**2), np.sqrt(P @ P + m**2)
+        n = k * np.array([sine * np.cos(azimuth), sine * np.sin(azimuth), cosine])
+        energy = np.sqrt(KAON**2 + k**2)
+        p = n + P * (n @ P / (E + m) + energy) / m
+        return np.concatenate([p, P - p])
+
+    v, h = np.array([0.3, -0.8, 2.0, 0.9, 0.2, 1.1]), 1e-6
+    jacobian = np.stack([(daughters(v + h * e) - daughters(v - h * e)) / (2 * h) for e in np.eye(6)], axis=1)
+    p = daughters(v)
+    one, two, E = (np.sqrt(q @ q + m**2) for q, m in ((p[:3], KAON), (p[3:], PION), (v[:3], v[3])))
+    k = np.sqrt((v[3] ** 2 - (KAON + PION) ** 2) * (v[3] ** 2 - (KAON - PION) ** 2)) / (2 * v[3])
+    assert abs(np.linalg.det(jacobian)) / (one * two) == pytest.approx(k / E, rel=1e-6)

@@ -150,3 +150,17 @@ def test_the_slope_is_known_where_values_have_run_into_a_bound() -> None:
     z = torch.tensor([[60.0]]).double()
     assert unit.inverse(z).item() == 1
     assert unit.log_slope(z).item() == pytest.approx(-60)
+
+
+def test_densities_and_probabilities_of_ties_sum_to_one() -> None:
+    """A third of the sample is one number: it has a probability, all else a density."""
+    rng = np.random.default_rng(3)
+    sample = np.concatenate([rng.normal(0, 1, 8_000), np.full(4_000, 0.25)])
+    fitted = TabulatedMap.fit([sample])
+    v = torch.linspace(-5, 5, 200_001, dtype=torch.float64)
+    v = v[(v - 0.25).abs() > 1e-4]
+    row = torch.zeros(len(v), dtype=torch.long)
+    spread = float(fitted.normal_log_density(v, row).exp().sum() * 5e-5)
+    at_tie = float(fitted.normal_log_density(torch.tensor([0.25]).double(), row[:1]).exp())
+    assert at_tie == pytest.approx(1 / 3, abs=0.04)
+    assert spread + at_tie == pytest.approx(1, abs=2e-3)

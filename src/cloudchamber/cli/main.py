@@ -40,6 +40,7 @@ COMMANDS = {
     "export": "Write the networks of a model as ONNX files.",
     "models": "List the models that are installed.",
     "mcmc": "Sample a posterior density with Markov chains that a diffusion model helps.",
+    "score": "Write the log-density of events under a model.",
     "evaluate": "Compare events with a reference and write a report.",
     "compare": "Put two evaluations side by side.",
     "check": "Judge a file by the EIC conventions and the conservation laws.",

@@ -31,7 +31,7 @@ def dis(
     """Simulate neutral-current deep-inelastic scattering with Pythia8 and the EIC settings.
 
     The files are the same for any number of workers. A run that was interrupted continues when the same
-    command is given again.
+    command is given again. Detuned samples, for studies of what a difference does, are made with --set.
 
     Example:
         cloudchamber simulate dis --beams 10x275 --q2-min 25 --events 100000 --workers 2 --out reference

@@ -22,7 +22,7 @@ from cloudchamber.events import Events, RunInfo
 from cloudchamber.generate.electrons import Electrons
 from cloudchamber.generate.project import project
 from cloudchamber.generate.region import Region, Trial, draw_electrons, try_electrons
-from cloudchamber.models.autoregressive import MultisetModel
+from cloudchamber.generate.species import Species, SpeciesStage
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.physics.dis import ELECTRON_MASS, dis_variables
@@ -30,7 +30,7 @@ from cloudchamber.represent.cloud import CloudRepresentation, to_lab
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import EventRng, Rng
 
-__all__ = ["BLOCK", "Block", "Finisher", "Pipeline", "Solver", "Tally", "assemble"]
+__all__ = ["BLOCK", "Block", "Finisher", "Pipeline", "Solver", "Tally", "assemble", "similar"]
 
 BLOCK = 256
 """Event numbers in a block."""
@@ -121,18 +121,6 @@ class Block(NamedTuple):
     tally: Tally
 
 
-class _Species(NamedTuple):
-    """Kinds (B, N), masses (B, N) and mask (B, N), with the mass scores that the cloud is told."""
-
-    kinds: Tensor
-    masses: Tensor
-    scores: Tensor
-    mask: Tensor
-
-    def select(self, rows: Tensor, longest: int) -> "_Species":
-        return _Species(*(tensor[rows, :longest] for tensor in self))
-
-
 class _Electrons(NamedTuple):
     """Scores (B, 2), lab four-momenta (B, 4) and masses (B,) of scattered electrons."""
 
@@ -188,6 +176,7 @@ class Pipeline:
         self.representation = representation if run.beams is None else representation.at(run.beams)
         self.model, self.run, self.finisher = model.to(device), run, finisher
         self.solver, self.device = solver or Solver(), device
+        self.species = SpeciesStage(self.representation, self.model["species"], device)
 
     @torch.no_grad()
     def block(self, number: int, seed: int, history: bool = False, electrons: Electrons | None = None) -> Block:
@@ -255,7 +244,8 @@ class Pipeline:
         """Hadrons for given electrons, with exact quantum numbers and four-momentum."""
         scores, scattered, mass = electrons
         W = np.sqrt(dis_variables(scattered, self.representation.beams).W2)
-        species = self._species(scores, W, streams.species, tally)
+        species, draws = self.species.draw(scores, W, streams.species)
+        tally.species_draws += draws
         cloud = self._clouds(scores, species, streams.cloud)
         momentum, event = self.representation.decode(cloud, species.kinds, species.masses, species.mask, scattered)
         masses = species.masses[species.mask].numpy()
@@ -268,58 +258,19 @@ class Pipeline:
         hadrons = {"pdg_id": pdg_ids, "px": lab[:, 1], "py": lab[:, 2], "pz": lab[:, 3], "mass": masses}
         return self.representation.unfold(assemble(scattered, hadrons, event, self.run, mass), streams.unfolding)
 
-    def _species(self, scores: Tensor, W: Array, rng: EventRng, tally: Tally) -> _Species:
-        """Species and masses, drawn again until they obey the conservation laws."""
-        stage, table = self.model["species"], self.representation.species
-        assert isinstance(stage, MultisetModel)
-        context = self.representation.context(scores, torch.ones(len(scores)))[:, :-1]
-        size = stage.longest
-        kinds, mask = torch.zeros(len(scores), size, dtype=torch.long), torch.zeros(len(scores), size, dtype=torch.bool)
-        masses, mass_scores = torch.zeros(len(scores), size, dtype=torch.float64), torch.zeros(len(scores), size)
-        rows = list(range(len(scores)))
-        for _ in range(_ATTEMPTS):
-            if not rows:
-                longest = int(mask.sum(1).max())
-                return _Species(*(t[:, :longest] for t in (kinds, masses, mass_scores, mask)))
-            tally.species_draws += len(rows)
-            chosen = rng.select(rows)
-            conditions = Batch(torch.zeros(len(rows), 0), torch.ones(len(rows)), context=context[rows])
-            drawn = stage.sample(conditions.to(self.device), chosen)
-            drawn_kinds, drawn_mask = drawn.kinds.cpu(), drawn.mask.cpu()
-            length = drawn_kinds.shape[1]
-            drawn_masses = table.draw_masses(drawn_kinds, chosen.normal(size)[:, :length].cpu()) * drawn_mask
-            drawn_scores = table.mass_scores(drawn_kinds, drawn_masses).float() * drawn_mask
-            good = self._lawful(stage, drawn_kinds, drawn_mask, drawn_masses, W[rows]) & drawn.whole.cpu()
-            for target, value in (
-                (kinds, drawn_kinds),
-                (mask, drawn_mask),
-                (masses, drawn_masses),
-                (mass_scores, drawn_scores),
-            ):
-                target[torch.tensor(rows)[good], :length] = value[good].to(target.dtype)
-            rows = [row for row, accepted in zip(rows, good.tolist(), strict=True) if not accepted]
-        raise RuntimeError("the species stage cannot satisfy the conservation laws; its weights must be wrong")
-
-    @staticmethod
-    def _lawful(stage: MultisetModel, kinds: Tensor, mask: Tensor, masses: Tensor, W: Array) -> Tensor:
-        """Which species lists carry the proton's quantum numbers and leave room below W, shape (B,)."""
-        charges = (stage.charges.cpu()[kinds] * mask[..., None]).sum(1)
-        room = masses.sum(1) < torch.from_numpy(W) * (1 - 1e-6)
-        return (charges == stage.total.cpu()).all(-1) & room & (mask.sum(1) >= 2)
-
-    def _clouds(self, scores: Tensor, species: _Species, rng: EventRng) -> Tensor:
+    def _clouds(self, scores: Tensor, species: Species, rng: EventRng) -> Tensor:
         """Momentum scores of all particles, in groups of events of similar multiplicity."""
         counts = species.mask.sum(1)
         context = self.representation.context(scores, counts)
         cloud = torch.zeros(*species.mask.shape, 3)
         rounded = self.solver.precision == "bfloat16"
         with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=rounded):
-            for rows in _similar(counts):
+            for rows in similar(counts):
                 longest = int(counts[rows].max())
                 cloud[rows, :longest] = self._cloud(context[rows], species.select(rows, longest), rng, rows)
         return cloud
 
-    def _cloud(self, context: Tensor, species: _Species, rng: EventRng, rows: Tensor) -> Tensor:
+    def _cloud(self, context: Tensor, species: Species, rng: EventRng, rows: Tensor) -> Tensor:
         """Momentum scores of some events, shape (b, N, 3)."""
         stage = self.model["cloud"]
         assert isinstance(stage, Diffusion)
@@ -367,8 +318,15 @@ def assemble(
     return Events.from_flat(counts, columns, run=run)
 
 
-def _similar(counts: Tensor) -> Iterator[Tensor]:
-    """Rows of events in groups of similar multiplicity, so that a group needs little padding."""
+def similar(counts: Tensor) -> Iterator[Tensor]:
+    """Rows of events in groups of similar multiplicity, so that a group needs little padding.
+
+    Args:
+        counts: particles of each event, shape (B,).
+
+    Yields:
+        Row numbers, each once.
+    """
     order = torch.argsort(counts, stable=True)
     lengths = counts[order].tolist()
     start = 0

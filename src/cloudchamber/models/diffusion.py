@@ -68,7 +68,7 @@ class Diffusion(nn.Module):
 
     def log_prob(
         self, rows: Batch, divergence: Divergence | None = None, tolerance: float = 1e-5, steps: int | None = None,
-        base: Base | None = None,
+        base: Base | None = None, *, power: float = 1.0,
     ) -> Tensor:  # fmt: skip
         """Log-density of x given the other entries, shape (B,).
 
@@ -78,9 +78,10 @@ class Diffusion(nn.Module):
             tolerance: of the adaptive solver.
             steps: of the fourth-order Runge-Kutta method instead, as in `sample_with_log_prob`.
             base: what the noise is drawn from; unit normal by default.
+            power: of the grid of steps: 1 for a uniform one, larger for more steps near the data.
         """
-        field = Field(self.denoiser, rows)
-        return log_prob(field, rows.x, divergence or ExactTrace(), tolerance=tolerance, steps=steps, base=base)
+        field, divergence = Field(self.denoiser, rows), divergence or ExactTrace()
+        return log_prob(field, rows.x, divergence, tolerance=tolerance, steps=steps, base=base, power=power)
 
 
 class SolvedDiffusion(nn.Module):

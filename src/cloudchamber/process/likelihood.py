@@ -23,7 +23,7 @@ from torchdiffeq import odeint
 from cloudchamber.process.base import Base
 from cloudchamber.process.denoise import scales_at
 from cloudchamber.process.objective import masked_sum
-from cloudchamber.process.step import Field
+from cloudchamber.process.step import Field, time_grid
 from cloudchamber.tensors.rng import Rng
 
 __all__ = ["Divergence", "ExactTrace", "ForwardTrace", "Hutchinson", "Scored", "log_prob", "sample_with_log_prob"]
@@ -119,7 +119,8 @@ class Hutchinson:
             t: a single number.
         """
         if self._signs is None:
-            self._signs = self.rng.uniform(self.probes, *x.shape[1:]).to(x).sub(0.5).sign().transpose(0, 1)
+            drawn = self.rng.uniform(x.shape[1], self.probes, *x.shape[2:])  # padding comes last, and changes nothing
+            self._signs = drawn.to(x).sub(0.5).sign().movedim(2, 0)
         with torch.enable_grad():
             x = x.detach().requires_grad_()
             velocity = field.velocity(x, t)
@@ -132,7 +133,7 @@ class Hutchinson:
 
 def log_prob(
     field: Field, x: Tensor, divergence: Divergence, *, tolerance: float = 1e-5, method: str = "dopri5",
-    steps: int | None = None, base: Base | None = None,
+    steps: int | None = None, base: Base | None = None, power: float = 1.0,
 ) -> Tensor:  # fmt: skip
     """Log-density of data, shape (B,).
 
@@ -144,10 +145,11 @@ def log_prob(
         method: adaptive solver of torchdiffeq.
         steps: of the fourth-order Runge-Kutta method instead of the adaptive solver.
         base: density of vectors x_1 / sigma_1; unit normal by default.
+        power: of the grid of steps: 1 for a uniform one, larger for more steps near the data.
     """
     x = field.real(x)
-    times = torch.tensor(field.span, dtype=x.dtype, device=x.device)
-    noise, gained = _integrate(field, x, divergence, times, tolerance=tolerance, method=method, steps=steps)
+    times = time_grid(field.span, steps or 1, power).flip(0).to(x)
+    noise, gained = _integrate(field, x, divergence, times, tolerance=tolerance, method=method, fixed=bool(steps))
     return _prior(field, noise, times[-1], base) + gained
 
 
@@ -164,16 +166,16 @@ def sample_with_log_prob(
         steps: of the fourth-order Runge-Kutta method.
         base: density of vectors x_1 / sigma_1; unit normal by default.
     """
-    times = torch.tensor(field.span[::-1], dtype=like.dtype, device=like.device)
+    times = time_grid(field.span, steps).to(like)
     unit = field.noise(rng, like) if base is None else base.sample(rng, like)
     noise = field.schedule(times[0]).sigma * unit
-    x, gained = _integrate(field, noise, divergence, times, steps=steps)
+    x, gained = _integrate(field, noise, divergence, times, fixed=True)
     return Scored(x, _prior(field, noise, times[0], base) - gained)
 
 
 def _integrate(
     field: Field, x: Tensor, divergence: Divergence, times: Tensor, *, tolerance: float = 1e-5,
-    method: str = "dopri5", steps: int | None = None,
+    method: str = "dopri5", fixed: bool = False,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """The end of the flow that starts at x, and the integral of the divergence along it."""
 
@@ -181,11 +183,10 @@ def _integrate(
         return divergence(field, state[0], t)
 
     start = x, torch.zeros_like(x.flatten(1)[:, 0])
-    if steps is None:
-        path, gained = odeint(flow, start, times, rtol=tolerance, atol=tolerance, method=method)
+    if fixed:  # the times are the steps
+        path, gained = odeint(flow, start, times, method="rk4", options={"perturb": False})
     else:
-        step = (times[1] - times[0]).abs().item() / steps
-        path, gained = odeint(flow, start, times, method="rk4", options={"step_size": step})
+        path, gained = odeint(flow, start, times, rtol=tolerance, atol=tolerance, method=method)
     return path[-1], gained[-1]
 
 

@@ -20,17 +20,22 @@ from cloudchamber.errors import InputError
 from cloudchamber.events import Events, Level, RunInfo
 from cloudchamber.formats import files
 from cloudchamber.generate.electrons import Electrons
-from cloudchamber.generate.pipeline import BLOCK, Block, Finisher, Solver, Tally
+from cloudchamber.generate.pipeline import BLOCK, Block, Finisher, Pipeline, Solver, Tally
+from cloudchamber.generate.score import Scores
+from cloudchamber.generate.species import Species
+from cloudchamber.generate.tensors import TensorEvents, sample_tensors
 from cloudchamber.process.sampler import SAMPLERS
 from cloudchamber.recipes.completion import Completion, completion_of
 from cloudchamber.recipes.families import Blocks, family_of
-from cloudchamber.recipes.machine import multiplies_bfloat16, one_thread
+from cloudchamber.recipes.machine import default_workers, multiplies_bfloat16, one_thread
 from cloudchamber.recipes.phase_space import PhaseSpace
+from cloudchamber.recipes.scoring import ScoreSetting, score_events
 from cloudchamber.recipes.store import TrainedModel, load_model
 from cloudchamber.recipes.survey import Survey, survey
 from cloudchamber.recipes.workers import Advance, exit_on_sigterm, keep_freed_memory
+from cloudchamber.represent.differentiable import Inclusive
 
-__all__ = ["GenerationSetting", "Generator", "generate_file", "load", "stream"]
+__all__ = ["GenerationSetting", "Generator", "default_workers", "generate_file", "load", "stream"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +145,49 @@ class Generator:
         setting = setting.completing(completion_of(electrons, self.trained.card, "electrons", setting.phase_space))
         numbers = range(len(electrons))
         return Events.concatenate([block.events for block in stream(self, numbers, setting)])
+
+    def sample_tensors(
+        self,
+        n: int,
+        seed: int = 0,
+        *,
+        electron: Inclusive | None = None,
+        species: Species | None = None,
+        **options: Any,  # noqa: ANN401
+    ) -> TensorEvents:
+        """Events as tensors, differentiable with respect to given electrons and to weights; see `generate.tensors`.
+
+        Weights are told apart by `trained.model.requires_grad_()`, and `trained.model.double()` makes it float64.
+
+        Args:
+            n: number of events.
+            seed: names the random streams, which are those of `sample`.
+            electron: Q2 (GeV2) and y of scattered electrons, each of shape (n,); drawn by the model by default.
+            species: which particles there are, from an earlier result; drawn by the model by default.
+            **options: other fields of `GenerationSetting`.
+
+        Raises:
+            InputError: if the model draws all particles at once, or the numbers of events differ.
+        """
+        pipeline = self.pipeline(GenerationSetting(seed=seed, **options, decay=False))
+        if not isinstance(pipeline, Pipeline):
+            raise InputError(f"the model '{self.name}' has no tensors of electrons and particles.")
+        sizes = [len(part[0]) for part in (electron, species) if part is not None]
+        _require(n > 0 and all(size == n for size in sizes), f"{n} events need {n} electrons and lists of species.")
+        return sample_tensors(pipeline, n, seed, electron, species)
+
+    def score(self, events: Events, seed: int = 0, **options: Any) -> Scores:  # noqa: ANN401
+        """Log-densities of events, stage by stage; see `generate.score`.
+
+        Args:
+            events: final states, the scattered electron first in each.
+            seed: names the random streams.
+            **options: other fields of `recipes.scoring.ScoreSetting`.
+
+        Raises:
+            InputError: if the model has no density of events, or the events are of other beams or another level.
+        """
+        return score_events(self.trained, events, ScoreSetting(seed=seed, **options), self.device)
 
     def pipeline(self, setting: GenerationSetting) -> Blocks:
         """The machinery that makes the blocks of a run.

@@ -185,11 +185,14 @@ class CloudRepresentation:
         """
         if events.run.beams is None:
             raise InputError(f"the events have beams unknown, but this model was fitted at {self.beams.name}.")
-        return self.at(events.run.beams)._encode(events)
+        return self.at(events.run.beams).encode_folded(self.fold(events))
 
-    def _encode(self, events: Events) -> Bundle:
-        """Events with the representation's own beams as padded tensors."""
-        events = self.fold(events)
+    def encode_folded(self, events: Events) -> Bundle:
+        """As `encode`, of events that are folded already.
+
+        Args:
+            events: as the model knows them, with the representation's own beams.
+        """
         scattered = four_momenta(events.electron)
         electron_scores = self.electron.encode(scattered)
         hadrons, W = hadrons_of(events, self.species)
@@ -305,7 +308,14 @@ class CloudRepresentation:
         Args:
             events: the scattered electron first in each.
         """
-        events = self.fold(events)
+        return self.log_det_folded(self.fold(events))
+
+    def log_det_folded(self, events: Events) -> Tensor:
+        """As `log_det`, of events that are folded already.
+
+        Args:
+            events: as the model knows them, with its beams.
+        """
         hadrons, W = hadrons_of(events, self.species)
         pt, scaled = (torch.from_numpy(v) for v in cylinders(hadrons, W)[1:])
         row = self.pool[torch.from_numpy(hadrons.kind)]

@@ -21,12 +21,14 @@ from cloudchamber.events import Beams, Cuts
 from cloudchamber.physics.dis import dis_variables, electron_momentum
 from cloudchamber.tensors.bijections import TabulatedMap
 
-__all__ = ["LN_W", "ElectronCoordinates"]
+__all__ = ["LEAST_RANGE", "LN_W", "ElectronCoordinates"]
 
 Array = NDArray[np.float64]
 
 LN_W = 3.5
 """Subtracted from ln W (in GeV) where it is a condition."""
+LEAST_RANGE = 1e-3
+"""Between ln y_lo and ln y_hi where Q2 comes close to s."""
 
 
 class _Edges(NamedTuple):
@@ -165,4 +167,4 @@ def _edges(Q2: Array, beams: Beams, pt_min: float) -> _Edges:
     s = 4 * beams.electron * beams.hadron
     low = np.log(Q2 / s)
     high = np.log1p(-np.minimum(pt_min**2 / Q2, 0.5))
-    return _Edges(low, np.maximum(high, low + 1e-3))
+    return _Edges(low, np.maximum(high, low + LEAST_RANGE))

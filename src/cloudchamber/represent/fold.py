@@ -14,7 +14,8 @@ and the same with -k and e_2 for the other daughter. The decays are
 All other decays, such as pi0 -> e- e+ gamma, stay as they are. Generators differ in the last digits of their masses, so
 the masses are measured on the sample. Nothing is found where momenta were smeared or in sets that hold the parents.
 
-The density of a folded event is that of its parents; each decay adds the constant 1 / (4 pi) on its sphere.
+The density of a folded event is that of its parents; each decay adds the constant 1 / (4 pi) on its sphere, or
+1 / (2 pi) on the half of it where the daughters are alike and nobody can tell one from the other.
 """
 
 from collections.abc import Mapping, Sequence
@@ -124,6 +125,22 @@ class Folding:
             Final states with float64 momenta.
         """
         return decayed(events, self.decays, self.masses, rng)
+
+    def log_unfold(self, events: Events) -> Array:
+        """Ln of the density of all decays on their spheres given the folded event, shape (B,).
+
+        Args:
+            events: final states, as `fold` takes them.
+        """
+        starts = range(0, max(len(events), 1), _STEP)
+        return np.concatenate([self._log_unfold(Particles.of(events[start : start + _STEP])) for start in starts])
+
+    def _log_unfold(self, particles: Particles) -> Array:
+        parent, first, _ = self._found(particles)
+        alike = [decay.parent for decay in self.decays if decay.first == decay.second]
+        logs = -np.log(np.where(np.isin(parent, alike), 2 * np.pi, 4 * np.pi))
+        out: Array = np.bincount(particles.event[first], logs, minlength=particles.events)
+        return out
 
     def state(self) -> dict[str, Tensor]:
         """The tensors that define the folding."""

@@ -132,27 +132,84 @@ class Resonances:
             dict(zip(state["pdg_ids"].tolist(), state["masses"].tolist(), strict=True)),
         )
 
+    def log_unfold(self, events: Events) -> Array:
+        r"""Ln p(final state | folded) - ln q(folded | final state) of each event, shape (B,).
+
+        A parent of mass m decays isotropically, with the momentum k of its daughters in its rest frame:
+        (d^3p_1 / E_1) (d^3p_2 / E_2) = (d^3P / E) k dm dOmega, so each gives -ln(4 pi k). The lot takes a pair with the
+        probability s, unless the pair shares a particle with one that was taken before it, so
+
+            ln q = sum over taken pairs of ln s + sum over pairs that could have been taken of ln(1 - s).
+
+        Args:
+            events: final states, as `fold` takes them.
+        """
+        starts = range(0, max(len(events), 1), _STEP)
+        return np.concatenate([self._log_unfold(Particles.of(events[a : a + _STEP])) for a in starts])
+
+    def _log_unfold(self, particles: Particles) -> Array:
+        found = self._found(particles)
+        free, taken = ~found.taken & ~found.blocked(particles), found.taken
+        with np.errstate(divide="ignore"):
+            lot = np.where(taken, np.log(found.share), np.where(free, np.log1p(-found.share), 0.0))
+        one, two = (particles.mass[rows] for rows in (found.first, found.second))
+        k = _breakup(found.mass[taken], one[taken], two[taken])
+        decays = np.bincount(particles.event[found.first[taken]], -np.log(4 * np.pi * k), minlength=particles.events)
+        out: Array = decays - np.bincount(particles.event[found.first], lot, minlength=particles.events)
+        return out
+
     def _folded(self, events: Events) -> Events:
         particles = Particles.of(events)
-        found, masses, ranks = [np.zeros((3, 0), dtype=np.int64)], [np.zeros(0)], [np.zeros(0)]
+        found = self._found(particles)
+        chosen = np.stack([found.parent, found.first, found.second])[:, found.taken]
+        return replaced(events, particles, chosen, found.mass[found.taken])
+
+    def _found(self, particles: Particles) -> "_Found":
+        parts = [_Found(*(np.zeros(0, dtype=kind) for kind in (int, int, int, float, float, bool)))]
         for window in self.windows:
             for pairs in _candidates(particles, window):
                 inside, bins = _bins(pairs, window)
-                near = pairs.select(inside)
-                share = self.shares[window.decay.parent][bins]
-                taken = _lot(particles, near) < share
-                rows = near.select(taken)
-                parent = np.full(len(rows.first), window.decay.parent)
-                found.append(np.stack([parent, rows.first, rows.second]))
-                masses.append(np.sqrt(rows.square))
-                ranks.append(-share[taken])
-        together = np.concatenate(found, axis=1)
-        kept = exclusive(together[1], together[2], np.concatenate(ranks))
-        return replaced(events, particles, together[:, kept], np.concatenate(masses)[kept])
+                near, share = pairs.select(inside), self.shares[window.decay.parent][bins]
+                parent = np.full(len(near.first), window.decay.parent)
+                drawn = _lot(particles, near) < share
+                parts.append(_Found(parent, near.first, near.second, np.sqrt(near.square), share, drawn))
+        found = _Found(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        drawn = np.flatnonzero(found.taken)
+        kept = exclusive(found.first[drawn], found.second[drawn], -found.share[drawn])
+        taken = np.zeros(len(found.share), dtype=bool)
+        taken[drawn[kept]] = True
+        return found._replace(taken=taken)
+
+
+class _Found(NamedTuple):
+    """Pairs inside the windows, and which of them the lot took, each of shape (n,)."""
+
+    parent: Rows
+    first: Rows
+    second: Rows
+    mass: Array
+    share: Array
+    taken: NDArray[np.bool_]
+
+    def blocked(self, particles: Particles) -> NDArray[np.bool_]:
+        """Pairs that share a particle with a pair that is taken before them."""
+        rank = np.empty(len(self.share), dtype=np.int64)
+        rank[np.argsort(-self.share, kind="stable")] = np.arange(len(self.share))
+        used = np.full(len(particles.mass), len(rank))
+        for rows in (self.first, self.second):
+            used[rows[self.taken]] = rank[self.taken]
+        out: NDArray[np.bool_] = np.minimum(used[self.first], used[self.second]) < rank
+        return out
 
 
 def _candidates(particles: Particles, window: Window) -> list[Pairs]:
     return [pairs for pairs, _ in pairs_by_daughters(particles, [window.decay])]
+
+
+def _breakup(mass: Array, one: Array, two: Array) -> Array:
+    """Momentum of the daughters in the rest frame of their parent, GeV."""
+    out: Array = np.sqrt((mass**2 - (one + two) ** 2) * (mass**2 - (one - two) ** 2)) / (2 * mass)
+    return out
 
 
 def _edges(window: Window) -> tuple[float, float]:

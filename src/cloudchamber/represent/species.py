@@ -118,6 +118,19 @@ class SpeciesTable:
         drawn = self.mass_map.settle(drawn, row.clamp(min=0))
         return torch.where(row >= 0, drawn, self.masses[index])
 
+    def log_mass_density(self, index: Tensor, masses: Tensor) -> Tensor:
+        """Ln of the density of masses per GeV; zero where the mass is fixed.
+
+        A mass that many of a species share in the fitted sample has a probability instead of a density.
+
+        Args:
+            index: species, any shape.
+            masses: GeV, same shape.
+        """
+        row = self.mass_row[index]
+        logs = self.mass_map.normal_log_density(masses, row.clamp(min=0))
+        return torch.where(row >= 0, logs, torch.zeros_like(logs))
+
     def charges(self, columns: tuple[int, ...]) -> NDArray[np.int64]:
         """Additive quantum numbers of each species, shape (S, len(columns)).
 

@@ -200,17 +200,18 @@ def _hooks(setting: DISSetting) -> Any:  # noqa: ANN401
     return FlatInLogQ2()
 
 
-def final_state(record: ak.Array) -> Events:
-    """Final particles of Pythia's event records, the scattered electron first, as float32 columns.
+def final_state(record: ak.Array, lepton: int = 11) -> Events:
+    """Final particles of Pythia's event records, the scattered lepton first, as float32 columns.
 
     Args:
         record: `n * var * PythiaParticle` as `Pythia.nextBatch` returns it.
+        lepton: PDG number of the lepton that leaves the hard process.
 
     Raises:
-        RuntimeError: if an event has no scattered electron.
+        RuntimeError: if an event has no scattered lepton.
     """
     flat = FlatRecord.of(record)
-    electron = flat.scattered_electron()
+    electron = flat.scattered_lepton(lepton)
     keep = flat.column("status") > 0
     counts = np.add.reduceat(keep, flat.offsets[:-1], dtype=np.int64)
     keep[electron] = False
@@ -244,21 +245,27 @@ class FlatRecord(NamedTuple):
             content = content.content(name)
         return np.asarray(content.data)
 
-    def scattered_electron(self) -> NDArray[np.int64]:
-        """Flat row of the scattered electron of each event, by its chain of daughters.
+    def scattered_lepton(self, lepton: int = 11) -> NDArray[np.int64]:
+        """Flat row of the scattered lepton of each event, by its chain of daughters.
 
         The chain starts at the lepton that leaves the hard process (status 23 or -23) and follows the
-        daughter that is an electron until it is final.
+        daughter that is of the same kind until it is final.
+
+        Args:
+            lepton: its PDG number.
+
+        Raises:
+            RuntimeError: if an event has none, or several.
         """
         ids, status = self.column("id"), self.column("status")
         first, last = self.column("daughter1"), self.column("daughter2")
         start = self.offsets[:-1]
-        outgoing = np.flatnonzero((np.abs(status) == 23) & (ids == 11))
+        outgoing = np.flatnonzero((np.abs(status) == 23) & (ids == lepton))
         event = np.searchsorted(self.offsets, outgoing, side="right") - 1
         if not np.array_equal(event, np.arange(len(start))):
             raise RuntimeError("an event does not have exactly one lepton that leaves the hard process")
         row = outgoing
         while (going := status[row] < 0).any():
             one = start[going] + first[row[going]]
-            row[going] = np.where(ids[one] == 11, one, start[going] + last[row[going]])
+            row[going] = np.where(ids[one] == lepton, one, start[going] + last[row[going]])
         return row

@@ -13,6 +13,7 @@ One map holds several rows (one for each species, say) that share the grid; `row
 logarithms, and leaves lines alone.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -156,6 +157,8 @@ class Bounded:
         return -self.log_slope(self.forward(v))
 
 
+_HAIR = 1e-7
+"""Distance of knots that would be one, in units of the range of a map."""
 _REFERENCES = {"normal": stats.norm, "rayleigh": stats.rayleigh}
 
 
@@ -256,6 +259,35 @@ class TabulatedMap:
         """
         _, width = self._edges(self._segment(v, row), row)
         return torch.log(self._step[row] / width)
+
+    def normal_log_density(self, v: Tensor, row: Tensor) -> Tensor:
+        """Ln of the density of values whose scores are unit normal, or of the probability of a value that is a tie.
+
+        Knots of a tie are a hair apart, which would make a large density out of a probability.
+
+        Args:
+            v: values, any shape.
+            row: which map each value uses, same shape.
+        """
+        hair = (self.knots[:, -1] - self.knots[:, 0]) * _HAIR
+        segment = self._segment(v.double() + hair[row] / 2, row)
+        _, width = self._edges(segment, row)
+        tied = width < 2 * hair[row]
+        z = self.forward(v, row)
+        density = -(z**2 + math.log(2 * math.pi)) / 2 + self.log_det(v, row)
+        if not bool(tied.any()):
+            return density
+        low, high = (self.low[row] + self._step[row] * ends[row, segment] for ends in self._ties(hair))
+        probability = torch.special.ndtr(high) - torch.special.ndtr(low)
+        return torch.where(tied, probability.clamp(min=1e-300).log(), density)
+
+    def _ties(self, hair: Tensor) -> tuple[Tensor, Tensor]:
+        """Grid points between which the tie of each segment lies, shape (R, K - 1) each."""
+        tied = self.knots.diff(dim=1) < 2 * hair[:, None]
+        place = torch.arange(tied.shape[1]).expand_as(tied)
+        begins = torch.where(tied & ~functional.pad(tied, (1, 0))[:, :-1], place, 0).cummax(1).values
+        ends = torch.where(tied & ~functional.pad(tied, (0, 1))[:, 1:], place, tied.shape[1]).flip(1).cummin(1).values
+        return begins, ends.flip(1) + 1
 
     def state(self) -> dict[str, Tensor]:
         """The tensors that define the map."""
