@@ -4,7 +4,8 @@
 
 Hard processes at several energies, with the settings of `cloudchamber.simulate.pythia` and Pythia's bias in pT, which
 its weights undo. What belongs to a cell of the square varies slowly with s, so cubics in ln s go through all energies
-and share their events. Photons that quarks radiate later move 0.7 % of the electrons a little; the table does not know of it.
+and share their events. Photons that quarks radiate later move 0.7 % of the electrons a little; the table does not know
+of it.
 """
 
 from importlib.metadata import version

@@ -225,6 +225,8 @@ class _Skipped(nn.Module):
         context: size C of the context, whose entries have maps of their own.
     """
 
+    mask: Tensor
+
     def __init__(self, zuko: Any, transform: Any, features: int, context: int) -> None:  # noqa: ANN401
         super().__init__()
         total, earlier = transform.total, transform.order[:, None] > transform.order

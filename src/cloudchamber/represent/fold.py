@@ -139,8 +139,8 @@ class Folding:
         parent, first, _ = self._found(particles)
         alike = [decay.parent for decay in self.decays if decay.first == decay.second]
         logs = -np.log(np.where(np.isin(parent, alike), 2 * np.pi, 4 * np.pi))
-        out: Array = np.bincount(particles.event[first], logs, minlength=particles.events)
-        return out
+        out = np.bincount(particles.event[first], logs, minlength=particles.events)
+        return out.astype(np.float64, copy=False)
 
     def state(self) -> dict[str, Tensor]:
         """The tensors that define the folding."""

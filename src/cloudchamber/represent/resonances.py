@@ -155,8 +155,8 @@ class Resonances:
         one, two = (particles.mass[rows] for rows in (found.first, found.second))
         k = _breakup(found.mass[taken], one[taken], two[taken])
         decays = np.bincount(particles.event[found.first[taken]], -np.log(4 * np.pi * k), minlength=particles.events)
-        out: Array = decays - np.bincount(particles.event[found.first], lot, minlength=particles.events)
-        return out
+        out = decays - np.bincount(particles.event[found.first], lot, minlength=particles.events)
+        return out.astype(np.float64, copy=False)
 
     def _folded(self, events: Events) -> Events:
         particles = Particles.of(events)
@@ -174,10 +174,10 @@ class Resonances:
                 drawn = _lot(particles, near) < share
                 parts.append(_Found(parent, near.first, near.second, np.sqrt(near.square), share, drawn))
         found = _Found(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-        drawn = np.flatnonzero(found.taken)
-        kept = exclusive(found.first[drawn], found.second[drawn], -found.share[drawn])
+        rows = np.flatnonzero(found.taken)
+        kept = exclusive(found.first[rows], found.second[rows], -found.share[rows])
         taken = np.zeros(len(found.share), dtype=bool)
-        taken[drawn[kept]] = True
+        taken[rows[kept]] = True
         return found._replace(taken=taken)
 
 
