@@ -1,8 +1,8 @@
 """Scores of events that a model was not trained on: a detuned Pythia8, charged currents, and rapidity gaps.
 
     python benchmarks/anomalies.py samples --out runs/anomalies
-    cloudchamber simulate dis --level stable --events 250000 --seed 77 --pythia 'StringZ:aLund = 0.82' \
-        --pythia 'StringPT:sigma = 0.37' --pythia 'StringFlav:probStoUD = 0.24' --out detuned
+    cloudchamber simulate dis --level stable --events 250000 --seed 77 --set 'StringZ:aLund = 0.82' \
+        --set 'StringPT:sigma = 0.37' --set 'StringFlav:probStoUD = 0.24' --out detuned
     cloudchamber train benchmarks/anomalies.toml --init ep-dis-10x275-stable --only species --data detuned \
         --out tuned --steps 800
     python benchmarks/anomalies.py score --out runs/anomalies --tuned tuned

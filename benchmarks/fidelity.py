@@ -23,8 +23,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
-from rich.console import Console
-from rich.table import Table
+from table import print_table
 from torch.utils.flop_counter import FlopCounterMode
 
 from cloudchamber.evaluate.document import MetricsDocument
@@ -167,12 +166,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("fidelity"))
     chosen = parser.parse_args()
     found = [judged(entry, chosen) for entry in chosen.entries]
-    rows = [row(*one) for one in found]
-    table = Table("", *chosen.entries, title=f"particles of arXiv:2410.22421, reference {chosen.reference.name}; "
-                  "in brackets truth against truth")  # fmt: skip
-    for name in rows[0]:
-        table.add_row(name, *(numbers.get(name, "") for numbers in rows))
-    Console(width=40 + 30 * len(rows)).print(table)
+    columns = [row(*one) for one in found]
+    names = list(dict.fromkeys(name for column in columns for name in column))
+    print_table(
+        f"particles of arXiv:2410.22421, reference {chosen.reference.name}; in brackets truth against truth",
+        ["", *chosen.entries],
+        [[name, *(column.get(name, "") for column in columns)] for name in names],
+        chosen.out / "table.md",
+    )
     draw(chosen.entries, found, chosen.out / "fidelity.png")
 
 

@@ -116,9 +116,8 @@ class SpeciesStage:
         given = Batch(torch.zeros(len(scores), 0), torch.ones(len(scores)), context=context.to(like.dtype))
         drawn = self.stage.sample(given.to(self.device), rng)
         kinds, mask = drawn.kinds.cpu(), drawn.mask.cpu()
-        mass_scores = rng.normal(self.stage.longest)[:, : kinds.shape[1]].cpu()
-        masses = table.draw_masses(kinds, mass_scores) * mask
-        species = Species(kinds, masses, mass_scores * (table.mass_row[kinds] >= 0), mask)
+        masses = table.draw_masses(kinds, rng.normal(self.stage.longest)[:, : kinds.shape[1]].cpu()) * mask
+        species = Species(kinds, masses, table.mass_scores(kinds, masses).float() * mask, mask)
         return Attempt(species, self.lawful(species, W) & drawn.whole.cpu())
 
     def lawful(self, species: Species, W: Array) -> Tensor:

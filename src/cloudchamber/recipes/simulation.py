@@ -118,10 +118,10 @@ def plan(events: int) -> Iterator[Shard]:
 def _provenance(setting: DISSetting, seed: int) -> dict[str, str]:
     """The command in its canonical form, without what does not change a shard (its number, the workers)."""
     q2_max = "" if setting.q2_max is None else f" --q2-max {setting.q2_max:g}"
-    extra = "".join(f" --pythia {shlex.quote(line)}" for line in setting.extra)
+    more = "".join(f" --set {shlex.quote(line)}" for line in setting.extra)
     command = (
         f"cloudchamber simulate dis --beams {setting.beams.name} --q2-min {setting.q2_min:g}{q2_max} "
-        f"--level {setting.level.value} --seed {seed}{extra}"
+        f"--level {setting.level.value}{more} --seed {seed}"
     )
     return {"command": command, "package": f"cloudchamber {__version__}"}
 
