@@ -157,8 +157,6 @@ class Bounded:
         return -self.log_slope(self.forward(v))
 
 
-_HAIR = 1e-7
-"""Distance of knots that would be one, in units of the range of a map."""
 _REFERENCES = {"normal": stats.norm, "rayleigh": stats.rayleigh}
 
 
