@@ -98,7 +98,7 @@ def train_preset(
     if not resume:
         if base is not None and not anew:
             require_not_distilled(base, str(init), only)
-        _new_run(preset, parts, out, base, only if anew else None, refit)
+        _new_run(preset, parts, out, base, anew=only if anew else None, refit=refit)
     start = read_card(out / RUN_CARD)
     family = family_of(start.preset)
     representation: Any = family.restore(read_tensors(out / RUN_MAPS))
@@ -229,7 +229,9 @@ def with_phase(card: Card, run: str, phase: dict[str, Any]) -> Card:
     return card.model_copy(update={"training": {"phases": [*phases, {"run": run, **phase}]}})
 
 
-def _new_run(preset: Preset, parts: Split, out: Path, base: TrainedModel | None, anew: str | None, refit: bool) -> None:
+def _new_run(
+    preset: Preset, parts: Split, out: Path, base: TrainedModel | None, *, anew: str | None, refit: bool
+) -> None:
     """Make the folder of a run, with its card and its maps: those of the base, or fitted to these events."""
     settings = _by_beams(parts)
     family = family_of(preset)
