@@ -5,7 +5,7 @@ r"""A model of any beams against Pythia8 at every setting: events, the x-Q2 plan
       cloudchamber simulate dis --beams $beams --q2-min 1 --level primary --flat-q2 --events 250000 --seed 6 \
           --out flat/$beams
     done
-    python benchmarks/beams.py --model ep-dis --reference reference --flat flat --out beams
+    python benchmarks/beams.py --model run --reference reference --flat flat --out beams
 
 What the columns say, each with the same number for Pythia8 against Pythia8 where there is one:
 
@@ -24,6 +24,7 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 import typer
+from cross_section_table import CUTS, Electrons, cross_section_ratios, electrons_of
 from numpy.typing import NDArray
 from table import print_table
 
@@ -32,14 +33,12 @@ from cloudchamber.evaluate.observables import observable_matrix
 from cloudchamber.evaluate.pairs import Plan
 from cloudchamber.evaluate.sample import Sample
 from cloudchamber.evaluate.tables import Table
-from cloudchamber.events import Beams, Cuts, Events
+from cloudchamber.events import Beams, Events
 from cloudchamber.events.schema import NAMED_BEAMS
 from cloudchamber.formats import files
-from cloudchamber.physics.dis import DISVariables, dis_variables, within
-from cloudchamber.physics.kinematics import Momenta
 from cloudchamber.physics.phase_space import squared_energy
 from cloudchamber.recipes.generation import GenerationSetting, generate_file, load
-from cloudchamber.recipes.phase_space import PhaseSpace, cross_section_of, resolve
+from cloudchamber.recipes.phase_space import PhaseSpace, table_named
 from cloudchamber.recipes.store import load_model
 
 Array = NDArray[np.float64]
@@ -49,19 +48,6 @@ BIN = 0.2
 FEWEST = 1_000
 BEYOND = 2e-3
 """Share of the reference beyond each edge."""
-CUTS = (
-    Cuts(q2_min=1.0),
-    Cuts(q2_min=10.0, y_min=0.01, y_max=0.95),
-    Cuts(q2_min=100.0, q2_max=1_000.0, x_min=0.05),
-)
-
-
-class Electrons(NamedTuple):
-    """Inclusive variables, pT in GeV and weight of scattered electrons, each of shape (n,)."""
-
-    variables: DISVariables
-    pt: Array
-    weight: Array
 
 
 class PlaneTest(NamedTuple):
@@ -71,18 +57,6 @@ class PlaneTest(NamedTuple):
     largest: float
     error: float
     good: int
-
-
-def electrons_of(events: Events, beams: Beams) -> Electrons:
-    """The scattered electrons of a sample.
-
-    Args:
-        events: the scattered electron first in each.
-        beams: energies in GeV.
-    """
-    first = Momenta(*(events.flat(n)[events.offsets[:-1]].astype(np.float64) for n in ("px", "py", "pz", "mass")))
-    momenta = first.four_vectors()
-    return Electrons(dis_variables(momenta, beams), np.hypot(momenta[:, 1], momenta[:, 2]), events.weight)
 
 
 def observables(events: Events, beams: Beams) -> Table:
@@ -142,31 +116,6 @@ def edge_pulls(candidate: Electrons, reference: Electrons) -> dict[str, float]:
     return pulls
 
 
-def cross_sections(model: str, flat: Path, beams: Beams) -> list[str]:
-    """Ratios of the model's cross-section to that of weighted events, for each set of cuts.
-
-    Args:
-        model: its name.
-        flat: folder of a sample of these beams.
-        beams: energies in GeV.
-    """
-    card = load_model(model).card
-    parts = [(electrons_of(part, beams), part.run.cross_section_pb or 0.0) for part in files.iterate(flat)]
-    weight = np.concatenate([e.weight for e, _ in parts])
-    sigma = float(np.average([value for _, value in parts], weights=[len(e.pt) for e, _ in parts]))
-    cells = []
-    for cuts in CUTS:
-        inside = np.concatenate([within(e.variables, cuts) for e, _ in parts])
-        truth = sigma * weight[inside].sum() / weight.sum()
-        found = cross_section_of(card, resolve(card, PhaseSpace(beams=beams, cuts=cuts)))
-        if found is None or not inside.any():
-            cells.append("none")
-            continue
-        error = np.sqrt((weight[inside] ** 2).sum()) / weight[inside].sum()
-        cells.append(f"{found.value / truth:.4f} ± {error:.4f}")
-    return cells
-
-
 @dataclass(frozen=True)
 class Work:
     """What is judged, against what, and where generated events are kept.
@@ -195,6 +144,7 @@ def judged(work: Work, beams: Beams) -> list[str]:
         work: what to do.
         beams: energies in GeV.
     """
+    table = table_named(load_model(work.model).card.preset.cross_sections or "none")
     made, events = work.out / f"{beams.name}.parquet", work.events
     if not made.exists():
         setting = GenerationSetting(seed=1, phase_space=PhaseSpace(beams=beams))
@@ -216,7 +166,7 @@ def judged(work: Work, beams: Beams) -> list[str]:
         ", ".join(f"{name} {pull:+.1f}" for name, pull in pulls.items()),
         f"pT {a.pt.min():.2f} ({b.pt.min():.2f}), y {a.variables.y.max():.3f} ({b.variables.y.max():.3f}), "
         f"Q2 {a.variables.Q2.min():.3f} ({b.variables.Q2.min():.3f})",
-        *cross_sections(work.model, work.flat / beams.name, beams),
+        *cross_section_ratios(table, work.flat / beams.name, beams),
     ]
 
 

@@ -1,6 +1,10 @@
 """The table of cross-sections that ships with the models, made with Pythia8.
 
-    python benchmarks/cross_section_table.py --events 300000 --out src/cloudchamber/pretrained/nc-dis-pythia8.npz
+    python benchmarks/cross_section_table.py make --events 300000 --out src/cloudchamber/pretrained/nc-dis-pythia8.npz
+    python benchmarks/cross_section_table.py check --flat flat
+
+The second command compares it with samples by setting (`flat/10x275` and so on), made with `simulate dis --q2-min 1
+--flat-q2`.
 
 Hard processes at several energies, with the settings of `cloudchamber.simulate.pythia` and Pythia's bias in pT, which
 its weights undo. What belongs to a cell of the square varies slowly with s, so cubics in ln s go through all energies
@@ -10,15 +14,20 @@ of it.
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from cloudchamber.events import Beams
+from cloudchamber.events import Beams, Cuts, Events
+from cloudchamber.formats import files
 from cloudchamber.formats.atomic import atomic_path
+from cloudchamber.physics.dis import DISVariables, dis_variables, within
+from cloudchamber.physics.inclusive import InclusiveTable
+from cloudchamber.physics.kinematics import Momenta
 from cloudchamber.physics.phase_space import Plane, squared_energy, to_square
+from cloudchamber.recipes.phase_space import table_named
 from cloudchamber.simulate.pythia import PB_PER_MB, PT_HAT_MIN_DIVERGE, DISSetting, new_pythia, stream_seed
 
 Array = NDArray[np.float64]
@@ -31,7 +40,35 @@ HARD = (
     "PhaseSpace:bias2SelectionPow = 2",
     "PhaseSpace:bias2SelectionRef = 1",
 )
+CUTS = (
+    Cuts(q2_min=1.0),
+    Cuts(q2_min=10.0, y_min=0.01, y_max=0.95),
+    Cuts(q2_min=100.0, q2_max=1_000.0, x_min=0.05),
+)
+"""Sets of cuts that are checked."""
 _BATCH = 50_000
+
+app = typer.Typer()
+
+
+class Electrons(NamedTuple):
+    """Inclusive variables, pT in GeV and weight of scattered electrons, each of shape (n,)."""
+
+    variables: DISVariables
+    pt: Array
+    weight: Array
+
+
+def electrons_of(events: Events, beams: Beams) -> Electrons:
+    """The scattered electrons of a sample.
+
+    Args:
+        events: the scattered electron first in each.
+        beams: energies in GeV.
+    """
+    first = Momenta(*(events.flat(n)[events.offsets[:-1]].astype(np.float64) for n in ("px", "py", "pz", "mass")))
+    momenta = first.four_vectors()
+    return Electrons(dis_variables(momenta, beams), np.hypot(momenta[:, 1], momenta[:, 2]), events.weight)
 
 
 def tabulate(beams: Beams, events: int, seed: int) -> tuple[Array, Array]:
@@ -70,7 +107,43 @@ def smoothed(values: Array, variances: Array) -> tuple[Array, Array]:
     return np.maximum(np.einsum("ij,jab->iab", hat, values), 0.0), np.einsum("ij,jab->iab", hat**2, variances)
 
 
-def main(
+def cross_section_ratios(table: InclusiveTable, flat: Path, beams: Beams) -> list[str]:
+    """Ratios of the table's cross-section to that of weighted events, for each set of cuts.
+
+    Args:
+        table: of cross-sections.
+        flat: folder of a sample of these beams.
+        beams: energies in GeV.
+    """
+    parts = [(electrons_of(part, beams), part.run.cross_section_pb or 0.0) for part in files.iterate(flat)]
+    weight = np.concatenate([e.weight for e, _ in parts])
+    sigma = float(np.average([value for _, value in parts], weights=[len(e.pt) for e, _ in parts]))
+    cells = []
+    for cuts in CUTS:
+        inside = np.concatenate([within(e.variables, cuts) for e, _ in parts])
+        truth = sigma * weight[inside].sum() / weight.sum()
+        if not truth:
+            cells.append("none")
+            continue
+        found = table.cross_section(squared_energy(beams), cuts)
+        error = np.sqrt((weight[inside] ** 2).sum()) / weight[inside].sum()
+        cells.append(f"{found.value / truth:.4f} ± {np.hypot(error, found.error / found.value):.4f}")
+    return cells
+
+
+@app.command()
+def check(
+    flat: Annotated[Path, typer.Option(help="Folder with a folder of weighted events for each setting.")],
+    name: Annotated[str, typer.Option(help="Of the table.")] = "nc-dis-pythia8",
+) -> None:
+    """Print the ratios of the table to weighted events."""
+    for place in sorted(flat.iterdir()):
+        ratios = cross_section_ratios(table_named(name), place, Beams.parse(place.name))
+        typer.echo(f"{place.name}: {', '.join(ratios)}")
+
+
+@app.command()
+def make(
     out: Annotated[Path, typer.Option(help="The .npz file to make.")],
     events: Annotated[int, typer.Option(help="Hard processes at each energy.")] = 300_000,
     seed: Annotated[int, typer.Option(help="Names the random streams.")] = 1,
@@ -91,4 +164,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

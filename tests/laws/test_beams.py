@@ -13,8 +13,10 @@ from cloudchamber.events import Beams, Events
 from cloudchamber.formats import files
 from cloudchamber.physics.dis import beam_momenta, dis_variables
 from cloudchamber.recipes.generation import Generator, load
+from cloudchamber.recipes.store import model_names
 from cloudchamber.represent.cloud import four_momenta
 
+pytestmark = pytest.mark.skipif("ep-dis" not in model_names(), reason="no model of any beams is installed")
 CUTS = {"q2_min": 10.0, "q2_max": 200.0, "y_min": 0.02, "y_max": 0.9}
 
 

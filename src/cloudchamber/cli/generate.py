@@ -77,7 +77,7 @@ def generate(
 
     Example:
         cloudchamber generate --model ep-dis-10x275 --events 10000 --seed 1 --out events.hepmc3.gz
-        cloudchamber generate --model ep-dis --beams 18x275 --q2-min 10 --y-max 0.95 --out events.hepmc3.gz
+        cloudchamber generate --model run --beams 18x275 --q2-min 10 --y-max 0.95 --out events.hepmc3.gz
 
     Args:
         model: a shipped model, a training run's folder, or a .safetensors file.

@@ -89,7 +89,7 @@ def beams_of(card: Card, wanted: Beams | None, extrapolate: bool = False) -> Bea
         if wanted not in (None, card.data.beams):
             raise InputError(
                 f"the model '{name}' was trained at {card.data.beams.name} only; for --beams {wanted.name} take a "
-                "model of any beams, such as ep-dis."
+                "model of any beams, which the preset ep-dis trains."
             )
         return card.data.beams
     if wanted is None:
