@@ -34,13 +34,14 @@ def kernel_physics_distance(
     """KPD: median and half of the central 67.45 % interval over batches.
 
     Args:
-        reference: observables of shape (n, d), none of them constant.
+        reference: observables of shape (n, d).
         candidate: observables of shape (m, d).
         rng: source of random numbers.
         batches: how many.
         batch: events in each, at most as many as the smaller sample has.
     """
     largest = np.abs(reference.x).max(axis=0)
+    largest[largest == 0] = 1.0  # a rare particle that no event of a small sample has
     size = min(batch, len(reference), len(candidate))
     values = [
         polynomial_mmd(reference.drawn(size, rng) / largest, candidate.drawn(size, rng) / largest)
