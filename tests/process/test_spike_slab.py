@@ -118,6 +118,22 @@ def test_drawing_each_number_is_exact_for_any_number_of_calls(calls: int) -> Non
     assert found.std().item() == pytest.approx(deviation.item(), rel=0.03)
 
 
+def test_filled_numbers_stay_in_their_window() -> None:
+    """A uniform slab in a narrow window stays one: draws beyond its ends are mirrored there and not lost."""
+    low, high, n = -0.7, 0.7, 20_000
+    centres = torch.linspace(low + 0.1, high - 0.1, 7)
+    weights = torch.full((1, 7), 0.99 / 7)
+    marginals = Marginals(SPIKE, centres, 0.1, weights, window=(low, high))
+    net = SpikeSlab(Says(), SCHEDULES["ddpm"], TARGETS["eps"], marginals, 0.3)
+    denoiser = Denoiser(net, SCHEDULES["ddpm"], "eps")
+    drawn = sample(denoiser, Batch(torch.zeros(n, 1), torch.ones(n)), RowRng((2,), n), 8, "mixture")[:, 0]
+    filled = drawn[drawn != SPIKE]
+    assert filled.min() >= low
+    assert filled.max() <= high
+    shares = torch.histc(filled, 7, low, high) / n
+    assert shares.tolist() == pytest.approx([0.99 / 7] * 7, abs=0.015)
+
+
 class Excludes(nn.Module):
     """All numbers of a column exclude each other by the same amount; remembers what it was shown."""
 

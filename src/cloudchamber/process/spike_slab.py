@@ -26,6 +26,7 @@ they exclude each other,
 G = 0 are independent numbers, and G = 1 with F_2 = 0 is exactly one of them, for small prior probabilities.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -48,6 +49,20 @@ _LARGEST_RIVAL = 15.0
 _LEAST_ODDS = 1e-6
 
 
+class Component(NamedTuple):
+    """A component of the posterior of filled numbers, each of shape (n,).
+
+    Attributes:
+        mean: k x_t + (1 - k alpha) v_m.
+        average: g, the mean over all components.
+        deviation: tau sigma / sqrt(u).
+    """
+
+    mean: Tensor
+    average: Tensor
+    deviation: Tensor
+
+
 class Marginals(nn.Module):
     """Spike and slab of every number of a row.
 
@@ -56,21 +71,58 @@ class Marginals(nn.Module):
         centres: v_m, shape (M,).
         width: tau, positive.
         weights: w_m, positive, with sums below one over the last dimension, shape (..., M).
+        window: where filled numbers lie, if there are bounds; the normal distributions reach beyond them.
     """
 
     centres: Tensor
     log_weights: Tensor
     log_empty: Tensor
 
-    def __init__(self, spike: float, centres: Tensor, width: float, weights: Tensor) -> None:
+    def __init__(
+        self,
+        spike: float,
+        centres: Tensor,
+        width: float,
+        weights: Tensor,
+        *,
+        window: tuple[float, float] = (-math.inf, math.inf),
+    ) -> None:
         super().__init__()
-        self.spike, self.width = spike, width
+        self.spike, self.width, self.window = spike, width, window
         for name, value in (
             ("centres", torch.stack([centres, centres.square()], dim=1)),
             ("log_weights", weights.log()),
             ("log_empty", torch.log1p(-weights.sum(-1))),
         ):
             self.register_buffer(name, value.float(), persistent=False)
+
+    def component(self, x_t: Tensor, at: Scales, place: tuple[Tensor, ...], chance: Tensor) -> "Component":
+        """One component of the posterior of each of some filled numbers, drawn by their shares r_m.
+
+        Args:
+            x_t: shape (n,).
+            at: scales of the same shape, sigma > 0.
+            place: which numbers of a row they are, an index into the weights.
+            chance: uniform random numbers, shape (n,).
+        """
+        alpha, sigma = at.alpha.float(), at.sigma.float()
+        u = sigma**2 + (alpha * self.width) ** 2
+        k = alpha * self.width**2 / u
+        v, squares = self.centres.unbind(1)
+        joint = self.log_weights[place] + (alpha / u * x_t)[:, None] * v - (alpha**2 / (2 * u))[:, None] * squares
+        share = joint.softmax(-1)
+        number = (share.cumsum(-1) < chance[:, None]).sum(-1).clamp(max=len(v) - 1)
+        here, left = k * x_t, 1 - k * alpha
+        return Component(here + left * v[number], here + left * (share @ v), self.width * sigma / u.sqrt())
+
+    def reflected(self, x: Tensor) -> Tensor:
+        """Filled numbers beyond a bound of the window, mirrored at it.
+
+        Args:
+            x: any shape.
+        """
+        low, high = self.window
+        return torch.where(x < low, 2 * low - x, torch.where(x > high, 2 * high - x, x)).clamp(low, high)
 
     def posterior(self, x_t: Tensor, at: Scales) -> tuple[Tensor, Tensor, Tensor]:
         """Ln o, g and d, each of the shape of x_t.
@@ -159,7 +211,10 @@ class SpikeSlab(nn.Module):
         return torch.cat([a * data + b * noise, known.rest], dim=-1)
 
     def draw(self, x: Tensor, t: Tensor, given: Batch, rng: Rng) -> Tensor:
-        """Data drawn number by number: the spike, or a normal number with the mean and variance of the filled.
+        """Data drawn number by number: the spike, or a number of the slab given x_t, shifted as the network says.
+
+        With F_1 = 0 a filled number is a draw of its posterior, which is a mixture and not normal. It is kept in the
+        window, so that what is filled does not fall among the empty.
 
         Args:
             x: x_t, shape (B, ..., F).
@@ -169,7 +224,14 @@ class SpikeSlab(nn.Module):
         """
         known = self.known(x, t, given)
         chance, size = rng.uniform(*x.shape[1:]).to(x), rng.normal(*x.shape[1:]).to(x)
-        return torch.where(chance < known.filled, known.mean + known.deviation * size, self.marginals.spike)
+        filled = chance < known.filled
+        component = rng.uniform(*x.shape[1:]).to(x)[filled]
+        at = Scales(*(scale.to(x.dtype).expand_as(x)[filled] for scale in scales_at(self.schedule, t, x)))
+        alone = self.marginals.component(x[filled], at, filled.nonzero(as_tuple=True)[1:], component)
+        shift = known.mean[filled] - alone.average
+        out = torch.full_like(x, self.marginals.spike)
+        out[filled] = self.marginals.reflected(alone.mean + shift + alone.deviation * size[filled])
+        return out
 
     def known(self, x: Tensor, t: Tensor, given: Batch) -> "Known":
         """The distribution of every number.

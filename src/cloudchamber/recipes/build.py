@@ -160,7 +160,8 @@ def build_image(preset: Preset, representation: ImageRepresentation) -> Cascade:
 def _marginals(representation: ImageRepresentation) -> Marginals:
     """What single pixels hold; components are as wide as their intervals' distance allows without gaps between them."""
     centres, slab, rates = representation.slab_centres, representation.slab, representation.rates
-    return Marginals(EMPTY, centres, float(centres[1] - centres[0]) / 2, rates[..., None] * slab[:, None])
+    width, weights = float(centres[1] - centres[0]) / 2, rates[..., None] * slab[:, None]
+    return Marginals(EMPTY, centres, width, weights, window=representation.rescaling.window)
 
 
 def _diffusion(process: Process, net: nn.Module, repeats: int = 1) -> Diffusion:
