@@ -48,6 +48,8 @@ def ready(data: Path, out: Path, beams: str | None = None, *, resume: bool = Fal
     Raises:
         InputError: if the file cannot be read, lacks something that is not given, or holds events that are not whole.
     """
+    if not data.exists():
+        raise InputError(f"'{data}' does not exist; check the path of --data.")
     if data.is_dir() and len(samples(data)) > 1:
         return data
     given, run = None if beams is None else Beams.parse(beams), files.read_run(data)
