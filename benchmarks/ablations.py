@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
+from table import print_table
 
 from cloudchamber.evaluate.document import MetricsDocument
 from cloudchamber.events import Events
@@ -24,7 +23,7 @@ from cloudchamber.formats import files
 from cloudchamber.recipes.config import Preset
 from cloudchamber.recipes.evaluation import evaluate_files
 from cloudchamber.recipes.generation import GenerationSetting, generate_file, load
-from cloudchamber.recipes.store import TrainedModel, load_model, save_model
+from cloudchamber.recipes.store import RUN_CARD, TrainedModel, load_model, read_card, save_model
 from cloudchamber.recipes.training import train_preset
 from cloudchamber.represent.cloud import CloudRepresentation
 from cloudchamber.tensors.bijections import TabulatedMap
@@ -129,6 +128,19 @@ def judged(variant: str, chosen: argparse.Namespace) -> MetricsDocument:
     return MetricsDocument.model_validate_json((report / "metrics.json").read_bytes())
 
 
+def events_seen(variant: str, chosen: argparse.Namespace) -> str:
+    """How many events the cloud stage of a variant saw in its time, in thousands.
+
+    Args:
+        variant: name in `VARIANTS`.
+        chosen: the options of the command.
+    """
+    phase = read_card(trained(variant if variant != "no projection" else BASE, chosen) / RUN_CARD).training["phases"][
+        -1
+    ]
+    return f"{phase['steps'] * phase['settings']['batch_size'] / 1e3:.0f}"
+
+
 def row(document: MetricsDocument) -> list[str]:
     """The numbers of a variant, as text.
 
@@ -158,15 +170,17 @@ def main() -> None:
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     title = f"{chosen.minutes:g} minutes of training each, {chosen.events:,} events, {chosen.calls} calls"
-    table = Table("variant", *SHOWN, "W1 / floor, median", "worst", title=title)
+    rows: list[list[str]] = []
     floors: list[str] = []
     for variant in chosen.variants:
         document = judged(variant, chosen)
-        table.add_row(variant, *row(document))
+        rows.append([variant, events_seen(variant, chosen), *row(document)])
         found = {metric.name: metric.floor for metric in document.metrics}
         floors = [f"{found[name]:.4g}" if found.get(name) is not None else "" for name in SHOWN]
-    table.add_row("truth against truth", *floors, "1", "")
-    Console(width=140).print(table)
+    rows.append(["truth against truth", "", *floors, "1", ""])
+    print_table(
+        title, ["variant", "thousand events seen", *SHOWN, "W1 / floor, median", "worst"], rows, chosen.out / "table.md"
+    )
 
 
 if __name__ == "__main__":

@@ -23,8 +23,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
-from rich.console import Console
-from rich.table import Table
+from table import print_table
 from torch.utils.flop_counter import FlopCounterMode
 
 from cloudchamber.evaluate.document import MetricsDocument
@@ -141,14 +140,18 @@ def draw(entries: Sequence[str], found: Sequence[tuple[Cost, MetricsDocument]], 
                 x = [getattr(cost, attribute) for cost, _ in points]
                 axes[line, column].errorbar(x, [m.value for _, m in points], [m.error for _, m in points], marker="o",
                                             capsize=2, label=Path(model).name)  # fmt: skip
-        floors = [m.floor for _, document in found for m in document.metrics if m.name == name and m.floor is not None]
-        for line in (0, 1):
-            if floors:
-                axes[line, column].axhline(np.mean(floors), color="grey", linestyle=":", label="truth against truth")
-            axes[line, column].set(xscale="log", title=name)
+        floors = [(cost, m.floor) for cost, document in found for m in document.metrics
+                  if m.name == name and m.floor is not None]  # fmt: skip
+        for line, attribute in enumerate(("calls", "milliseconds")):
+            x = [getattr(cost, attribute) for cost, _ in floors]
+            axes[line, column].plot(x, [floor for _, floor in floors], "_", color="black", markersize=14,
+                                    label="truth against truth")  # fmt: skip
+            axes[line, column].set(xscale="log", yscale="linear" if name.startswith("AUC") else "log", title=name)
     for line, label in enumerate(("network calls of the diffusion stages", "milliseconds per event")):
         for axis in axes[line]:
             axis.set_xlabel(label)
+            low, high = axis.dataLim.intervalx
+            axis.set_xlim(low / 1.6, high * 1.6)
             axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axis.xaxis.set_major_formatter("{x:g}")
             axis.xaxis.set_minor_formatter(NullFormatter())
@@ -167,12 +170,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("fidelity"))
     chosen = parser.parse_args()
     found = [judged(entry, chosen) for entry in chosen.entries]
-    rows = [row(*one) for one in found]
-    table = Table("", *chosen.entries, title=f"particles of arXiv:2410.22421, reference {chosen.reference.name}; "
-                  "in brackets truth against truth")  # fmt: skip
-    for name in rows[0]:
-        table.add_row(name, *(numbers.get(name, "") for numbers in rows))
-    Console(width=40 + 30 * len(rows)).print(table)
+    columns = [row(*one) for one in found]
+    names = list(dict.fromkeys(name for column in columns for name in column))
+    print_table(
+        f"particles of arXiv:2410.22421, reference {chosen.reference.name}; in brackets truth against truth",
+        ["", *chosen.entries],
+        [[name, *(column.get(name, "") for column in columns)] for name in names],
+        chosen.out / "table.md",
+    )
     draw(chosen.entries, found, chosen.out / "fidelity.png")
 
 

@@ -1,20 +1,24 @@
-"""Fidelity against network calls, stage by stage: what few calls of the electron and of the cloud cost.
+r"""Fidelity against network calls, stage by stage: what few calls of the electron and of the cloud cost.
 
     cloudchamber distill ep-dis-10x275 --start 8 --calls 1 --preset ep-dis-10x275-fast --data primary --out fast
     python benchmarks/stages.py fast/student-8 fast/student-4 fast/student-2 fast --reference reference --out stages
+    python benchmarks/stages.py ep-dis-10x275 ep-dis-10x275:4 ep-dis-10x275:2 ep-dis-10x275:1 ep-dis-10x275-fast \
+        --reference reference --out few
 
-The students are those of one progressive distillation, with the calls that their cards say. Every student is judged
-whole, and then with one of its diffusion stages put into the first student, whose other stages stay as they are.
+The students are those of one progressive distillation, with the calls that their cards say, or one model sampled with
+the calls that follow its name. Every student is judged whole, and then with one of its diffusion stages put into the
+first student, whose other stages stay as they are.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import NullFormatter
-from rich.console import Console
-from rich.table import Table
+from table import print_table
 
 from cloudchamber.evaluate.document import MetricsDocument
 from cloudchamber.recipes.config import DIFFUSION_STAGES
@@ -24,6 +28,30 @@ from cloudchamber.recipes.store import TrainedModel, load_model, save_model
 
 STAGES = DIFFUSION_STAGES["cascade"]
 SHOWN = ("AUC, observables", "AUC, particle cloud", "FPD", "sliced W1")
+
+
+class Point(NamedTuple):
+    """Which stages take how many calls, and whether they were taught to (the model is not the first)."""
+
+    stages: tuple[str, ...]
+    calls: int
+    taught: bool
+
+
+def opened(student: str) -> TrainedModel:
+    """A model that is sampled with the calls that are asked for.
+
+    Args:
+        student: MODEL or MODEL:CALLS.
+    """
+    name, _, calls = student.partition(":")
+    model = load_model(name)
+    if not calls:
+        return model
+    preset = model.card.preset
+    sampling = preset.sampling.model_copy(update={"calls": int(calls), "stage_calls": {}})
+    card = model.card.model_copy(update={"preset": preset.model_copy(update={"sampling": sampling})})
+    return replace(model, card=card)
 
 
 def mixed(base: TrainedModel, student: TrainedModel, stages: tuple[str, ...], path: Path) -> None:
@@ -51,12 +79,11 @@ def judged(student: str, stages: tuple[str, ...], chosen: argparse.Namespace) ->
         stages: those taken from it.
         chosen: the options of the command.
     """
-    calls = load_model(student).card.preset.sampling.calls
-    place: Path = chosen.out / f"{'-'.join(stages)}-{calls}"
+    place: Path = chosen.out / f"{'-'.join(stages)}-{Path(student).name.replace(':', '-')}"
     place.mkdir(parents=True, exist_ok=True)
     report = place / "report"
     if not (report / "metrics.json").exists():
-        mixed(load_model(chosen.students[0]), load_model(student), stages, place / "model.safetensors")
+        mixed(opened(chosen.students[0]), opened(student), stages, place / "model.safetensors")
         generate_file(load(str(place / "model.safetensors")), place / "events.parquet", events=chosen.events,
                       setting=GenerationSetting(seed=1), workers=chosen.workers)  # fmt: skip
         evaluate_files(place / "events.parquet", chosen.reference, report, budget=chosen.budget)
@@ -75,24 +102,27 @@ def cells(document: MetricsDocument) -> list[str]:
     return [*shown, f"{np.median(ratios):.2f}", f"{max(ratios):.1f}"]
 
 
-def draw(found: dict[tuple[tuple[str, ...], int], MetricsDocument], path: Path) -> None:
+def draw(found: dict[Point, MetricsDocument], path: Path) -> None:
     """The area of the trees against calls, a line for each choice of stages.
 
     Args:
-        found: by stages and calls.
+        found: what `evaluate` says of each.
         path: the picture.
     """
-    figure, axis = plt.subplots(figsize=(5, 4), layout="constrained")
-    name = SHOWN[0]
-    metrics = {key: next(m for m in document.metrics if m.name == name) for key, document in found.items()}
-    for stages in dict.fromkeys(stages for stages, _ in found):
-        points = sorted((calls, m.value, m.error) for (these, calls), m in metrics.items() if these == stages)
+    figure, axis = plt.subplots(figsize=(5.5, 4.5), layout="constrained")
+    metrics = {point: next(m for m in document.metrics if m.name == SHOWN[0]) for point, document in found.items()}
+    colours = {stages: f"C{n}" for n, stages in enumerate(dict.fromkeys(point.stages for point in found))}
+    for stages, taught in dict.fromkeys((point.stages, point.taught) for point in found):
+        points = sorted(
+            (p.calls, m.value, m.error) for p, m in metrics.items() if (p.stages, p.taught) == (stages, taught)
+        )
         calls, values, errors = zip(*points, strict=True)
-        label = "both stages" if len(stages) > 1 else f"{stages[0]} only"
-        axis.errorbar(calls, values, errors, marker="o", capsize=2, label=label)
+        label = ("both stages" if len(stages) > 1 else f"{stages[0]} only") + (", distilled" if taught else "")
+        axis.errorbar(calls, values, errors, marker="*" if taught else "o", markersize=11 if taught else 5, capsize=2,
+                      color=colours[stages], linestyle="--" if taught else "-", label=label)  # fmt: skip
     floors = [m.floor for m in metrics.values() if m.floor is not None]
     axis.axhline(float(np.mean(floors)), color="grey", linestyle=":", label="truth against truth")
-    ticks = sorted({calls for _, calls in found})
+    ticks = sorted({point.calls for point in found})
     axis.set(xscale="log", xlabel="network calls of the stage", ylabel="area under the ROC curve of the trees")
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
     axis.xaxis.set_minor_formatter(NullFormatter())
@@ -103,24 +133,28 @@ def draw(found: dict[tuple[tuple[str, ...], int], MetricsDocument], path: Path) 
 def main() -> None:
     """Mix, generate, evaluate, print, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("students", nargs="+")
+    parser.add_argument("students", nargs="+", metavar="MODEL[:CALLS]")
     parser.add_argument("--reference", type=Path, required=True)
     parser.add_argument("--events", type=int, default=10_240)
     parser.add_argument("--budget", default="quick")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("stages"))
     chosen = parser.parse_args()
-    table = Table("stages", "calls", *SHOWN, "W1 / floor, median", "worst", title=f"{chosen.events:,} events")
-    found = {}
+    first = chosen.students[0]
+    found: dict[Point, MetricsDocument] = {}
+    rows = []
     for student in chosen.students:
-        for stages in (STAGES, *((name,) for name in STAGES if student != chosen.students[0])):
+        calls = opened(student).card.preset.sampling.calls
+        taught = student.partition(":")[0] != first.partition(":")[0]
+        for stages in (STAGES, *((name,) for name in STAGES if student != first)):
             document = judged(student, stages, chosen)
-            calls = load_model(student).card.preset.sampling.calls
-            found[stages, calls] = document
-            if student == chosen.students[0]:
-                found |= {((name,), calls): document for name in STAGES}
-            table.add_row(" + ".join(stages), str(calls), *cells(document))
-    Console(width=130).print(table)
+            found[Point(stages, calls, taught)] = document
+            if student == first:
+                found |= {Point((name,), calls, taught): document for name in STAGES}
+            name = " + ".join(stages) + (", distilled" if taught else "")
+            rows.append([name, str(calls), *cells(document)])
+    headings = ["stages", "calls", *SHOWN, "W1 / floor, median", "worst"]
+    print_table(f"{chosen.events:,} events", headings, rows, chosen.out / "table.md")
     draw(found, chosen.out / "stages.png")
 
 

@@ -86,7 +86,7 @@ def test_bad_presets_are_told_in_one_sentence(
     (tmp_path / "bad.toml").write_text("name = ")
     refused(capsys, train(tmp_path / "bad.toml", *rest), "bad.toml", "TOML")
     refused(capsys, train("ep-dis-10x275-stable", *rest), "level stable", "level primary")
-    refused(capsys, train(*rest), "Missing argument")
+    refused(capsys, train(*rest), "name a preset", "--init")
 
 
 def test_bad_data_are_told_in_one_sentence(

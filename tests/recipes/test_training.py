@@ -149,6 +149,7 @@ def test_networks_are_taken_over_species_by_species(
     before, after = (load_model(str(path)) for path in (saved, tmp_path / "run"))
     old, new = (m.representation.species.pdg_ids.tolist() for m in (before, after))
     assert set(new) < set(old)
+    assert after.card.training["phases"][:-1] == before.card.training.get("phases", [])
     rows = [old.index(number) for number in new]
     for name, key in (("cloud", "denoiser.net.kinds.weight"), ("species", "net.outputs.weight")):
         theirs, ours = (m.model[name].state_dict()[key] for m in (before, after))

@@ -4,6 +4,7 @@ import awkward as ak
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from cloudchamber.errors import InputError
 from cloudchamber.events import Events
@@ -44,6 +45,24 @@ def test_only_a_mass_that_varies_is_drawn() -> None:
     assert masses[2].min() == pytest.approx(0.6)
     assert masses[2].max() == pytest.approx(0.9)
     assert (masses[2].diff() >= 0).all()
+
+
+def test_a_mass_that_many_share_is_drawn_exactly_and_as_often_and_keeps_its_score() -> None:
+    """A quarter of the sample at exactly 1.232, as Pythia8 has it for Delta++, and the rest wide around it."""
+    rng = np.random.default_rng(0)
+    wide = stats.cauchy(1.232, 0.06).rvs(60_000, random_state=rng)
+    masses = np.concatenate([wide[(wide > 1.08) & (wide < 1.8)][:30_000], np.full(10_000, 1.232)])
+    table = SpeciesTable.fit(np.full(40_000, 2224), masses)
+    scores = torch.from_numpy(stats.norm.ppf((np.arange(20_000) + 0.5) / 20_000))
+    index = torch.zeros(20_000, dtype=torch.long)
+    drawn = table.draw_masses(index, scores)
+    shared = drawn == 1.232
+    assert shared.double().mean() == pytest.approx(0.25, abs=0.005)
+    assert (drawn.diff() >= 0).all()
+    of_sample = table.mass_scores(index[:1], torch.tensor([1.232], dtype=torch.float64))
+    torch.testing.assert_close(table.mass_scores(index, drawn)[shared], of_sample.expand(int(shared.sum())))
+    again = table.draw_masses(index, table.mass_scores(index, drawn))
+    torch.testing.assert_close(again, drawn, rtol=1e-9, atol=0)
 
 
 def test_masses_and_scores_are_inverse(representation: CloudRepresentation, sample: Events) -> None:

@@ -42,8 +42,20 @@ def test_extra_settings_change_the_events_and_are_told() -> None:
     one, two = (simulate_shard(setting, 400, seed=3, shard=2) for setting in (plain, detuned))
     assert two.run.settings == (*one.run.settings, "StringZ:aLund = 1.9")
     assert two.counts.mean() > one.counts.mean() + 0.5
-    with pytest.raises(InputError, match="does not know the setting"):
-        simulate_shard(DISSetting(BEAMS, 25.0, extra=("StringZ:nonsense = 1",)), 1, seed=3, shard=2)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("StringZ:nonsense = 1", "does not understand the setting 'StringZ:nonsense = 1'"),
+        ("StringZ:aLund", "does not understand the setting"),
+        ("Beams:eA = 7", "is made by the options of the command"),
+        ("Random:seed = 7", "is made by the options of the command"),
+    ],
+)
+def test_impossible_settings_are_named(line: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        DISSetting(BEAMS, 25.0, extra=(line,))
 
 
 def test_metadata_describes_the_sample(events: Events) -> None:

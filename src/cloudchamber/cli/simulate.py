@@ -18,6 +18,10 @@ def dis(
     q2_min: Annotated[float, typer.Option(help="Smallest Q2 in GeV2.")] = 25.0,
     q2_max: Annotated[float | None, typer.Option(help="Largest Q2 in GeV2; no limit by default.")] = None,
     level: Annotated[Level, typer.Option(help="Which hadrons have decayed.")] = Level.STABLE,
+    more: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting of Pythia8, such as 'StringZ:aLund = 0.5'; may be given several times."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Names the random streams.")] = 1,
     workers: Annotated[int, typer.Option(help="Processes to use.")] = 1,
 ) -> None:
@@ -36,6 +40,7 @@ def dis(
         q2_min: smallest Q2 in GeV2.
         q2_max: largest Q2 in GeV2; no limit by default.
         level: which hadrons have decayed.
+        more: settings of Pythia8, read after those of the command.
         seed: names the random streams.
         workers: processes to use.
     """
@@ -44,7 +49,7 @@ def dis(
     from cloudchamber.recipes.simulation import simulate_folder
     from cloudchamber.simulate.pythia import DISSetting
 
-    setting = DISSetting(Beams.parse(beams), q2_min, q2_max, level)
+    setting = DISSetting(Beams.parse(beams), q2_min, q2_max, level, tuple(more or ()))
     with event_bar("simulating", events) as advance:
         made = simulate_folder(setting, out, events=events, seed=seed, workers=workers, advance=advance)
     kept = f", {made.kept_shards} of them from before" if made.kept_shards else ""

@@ -12,7 +12,10 @@ __all__ = ["train"]
 
 
 def train(
-    preset: Annotated[str, typer.Argument(help="A preset that ships with the package, or a .toml file.")],
+    preset: Annotated[
+        str | None,
+        typer.Argument(help="A preset that ships with the package, or a .toml file; that of --init by default."),
+    ] = None,
     *,
     data: Annotated[Path, typer.Option(help="Folder of Parquet shards, or one file.")],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
@@ -26,7 +29,7 @@ def train(
         Literal["auto", "float32", "bfloat16"], typer.Option(help="Of matrix products; auto measures.")
     ] = "auto",
     seed: Annotated[int, typer.Option(help="Names the random streams.")] = 0,
-    init: Annotated[str | None, typer.Option(help="A model to start from; the preset says how to train on.")] = None,
+    init: Annotated[str | None, typer.Option(help="A model to start from; keeps its maps.")] = None,
     only: Annotated[
         str | None, typer.Option(help="Train one stage: electron, species or cloud; event or particles in omnilearn.")
     ] = None,
@@ -40,11 +43,15 @@ def train(
     `generate --model` takes as a model. SIGTERM and Ctrl-C save and stop; `--resume` continues exactly. Start it with
     `torchrun --nproc-per-node N -m cloudchamber train ...` to train data-parallel.
 
-    Example:
+    From the weights of --init it learns with a rate of 3e-4 after 50 steps of warm-up, unless the preset gives others;
+    events that the model's maps cannot hold (other beams, lower Q2, unknown species) need --refit.
+
+    Examples:
         cloudchamber train ep-dis-10x275 --data data/train --out runs/a --max-time 90m
+        cloudchamber train --init ep-dis-10x275 --data data/mine --out runs/tuned --max-time 10m
 
     Args:
-        preset: a shipped preset, or a .toml file.
+        preset: a shipped preset, or a .toml file; that of --init by default.
         data: folder of Parquet shards, or one file.
         out: folder of the run.
         resume: continue the run in `out`.
@@ -65,7 +72,7 @@ def train(
     from cloudchamber.recipes.config import load_preset
     from cloudchamber.recipes.training import train_preset
 
-    chosen = load_preset(preset)
+    chosen = None if preset is None else load_preset(preset)
     if resume and not (out / "card.json").is_file():
         raise InputError(f"'{out}' holds no run to continue; leave --resume out to start one.")
     seconds = None if max_time is None else duration(max_time, "--max-time")

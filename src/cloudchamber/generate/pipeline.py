@@ -283,14 +283,14 @@ class Pipeline:
             drawn = stage.sample(conditions.to(self.device), chosen)
             drawn_kinds, drawn_mask = drawn.kinds.cpu(), drawn.mask.cpu()
             length = drawn_kinds.shape[1]
-            drawn_scores = chosen.normal(size)[:, :length].cpu()
-            drawn_masses = table.draw_masses(drawn_kinds, drawn_scores) * drawn_mask
+            drawn_masses = table.draw_masses(drawn_kinds, chosen.normal(size)[:, :length].cpu()) * drawn_mask
+            drawn_scores = table.mass_scores(drawn_kinds, drawn_masses).float() * drawn_mask
             good = self._lawful(stage, drawn_kinds, drawn_mask, drawn_masses, W[rows]) & drawn.whole.cpu()
             for target, value in (
                 (kinds, drawn_kinds),
                 (mask, drawn_mask),
                 (masses, drawn_masses),
-                (mass_scores, drawn_scores * (table.mass_row[drawn_kinds] >= 0)),
+                (mass_scores, drawn_scores),
             ):
                 target[torch.tensor(rows)[good], :length] = value[good].to(target.dtype)
             rows = [row for row, accepted in zip(rows, good.tolist(), strict=True) if not accepted]

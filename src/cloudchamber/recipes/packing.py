@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from cloudchamber.errors import InputError
 from cloudchamber.evaluate.document import MetricsDocument, ScoreRecord
-from cloudchamber.recipes.store import load_model, load_run, save_model
+from cloudchamber.recipes.config import Preset
+from cloudchamber.recipes.store import Card, load_model, load_run, save_model
 
 __all__ = ["pack", "summary"]
 
@@ -15,7 +16,15 @@ _SPECIES = ("e'", "pi+", "pi-", "K+", "K-", "gamma", "p", "n", "K0S", "K0L", "ne
 _QUANTITIES = ("pT", "eta", "phi", "dphi")
 
 
-def pack(run: Path, out: Path, *, metrics: Path | None = None, snapshot: str | None = None) -> Path:
+def pack(
+    run: Path,
+    out: Path,
+    *,
+    metrics: Path | None = None,
+    snapshot: str | None = None,
+    name: str | None = None,
+    about: str | None = None,
+) -> Path:
     """Write the averaged weights of a run as a model.
 
     Args:
@@ -23,12 +32,14 @@ def pack(run: Path, out: Path, *, metrics: Path | None = None, snapshot: str | N
         out: the `.safetensors` file to make; its card stands beside it.
         metrics: `metrics.json` of an evaluation, whose summary goes into the card.
         snapshot: name of a snapshot in the run instead of its last checkpoint.
+        name: of the model, which generated files tell; the preset's by default.
+        about: one line on it; the preset's by default.
 
     Returns:
         The card's path.
 
     Raises:
-        InputError: if the run or the metrics cannot be read.
+        InputError: if the run or the metrics cannot be read, or the name is none that a preset may have.
     """
     if out.suffix != ".safetensors":
         raise InputError(f"--out '{out}' must end in .safetensors; the card is written beside it as .json.")
@@ -36,8 +47,19 @@ def pack(run: Path, out: Path, *, metrics: Path | None = None, snapshot: str | N
     card = trained.card
     if metrics is not None:
         card = card.model_copy(update={"metrics": summary(metrics)})
-    save_model(out, trained.model, trained.representation, card)
+    save_model(out, trained.model, trained.representation, _renamed(card, name, about))
     return out.with_suffix(".json")
+
+
+def _renamed(card: Card, name: str | None, about: str | None) -> Card:
+    told = {key: value for key, value in (("name", name), ("description", about)) if value is not None}
+    try:
+        preset = Preset.model_validate(card.preset.model_dump() | told)
+    except ValidationError:
+        raise InputError(
+            f"--name '{name}' cannot name a model; use small letters, digits, dots and hyphens, as in ep-dis-10x275."
+        ) from None
+    return card.model_copy(update={"preset": preset})
 
 
 def summary(metrics: Path) -> dict[str, Any]:

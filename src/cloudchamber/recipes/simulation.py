@@ -5,6 +5,7 @@ sample is the same for any number of workers, a longer sample begins with a shor
 interrupted continues with the shards that are missing.
 """
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,9 +118,10 @@ def plan(events: int) -> Iterator[Shard]:
 def _provenance(setting: DISSetting, seed: int) -> dict[str, str]:
     """The command in its canonical form, without what does not change a shard (its number, the workers)."""
     q2_max = "" if setting.q2_max is None else f" --q2-max {setting.q2_max:g}"
+    more = "".join(f" --set {shlex.quote(line)}" for line in setting.extra)
     command = (
         f"cloudchamber simulate dis --beams {setting.beams.name} --q2-min {setting.q2_min:g}{q2_max} "
-        f"--level {setting.level.value} --seed {seed}"
+        f"--level {setting.level.value}{more} --seed {seed}"
     )
     return {"command": command, "package": f"cloudchamber {__version__}"}
 

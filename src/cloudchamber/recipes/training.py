@@ -20,12 +20,14 @@ from cloudchamber.recipes.adopt import adopt
 from cloudchamber.recipes.config import Preset, Training
 from cloudchamber.recipes.domain import domain_of
 from cloudchamber.recipes.families import Representation, family_of
+from cloudchamber.recipes.finetuning import fine_tuning, own_fine_tuning, require_events_of, require_not_distilled
 from cloudchamber.recipes.fit import FitOptions, fit
 from cloudchamber.recipes.store import (
     CHECKPOINT,
     RUN_CARD,
     RUN_MAPS,
     Card,
+    TrainedModel,
     load_model,
     read_card,
     read_tensors,
@@ -46,7 +48,7 @@ __all__ = [
 
 
 def train_preset(
-    preset: Preset,
+    preset: Preset | None,
     data: Path,
     out: Path,
     *,
@@ -65,7 +67,7 @@ def train_preset(
     """Train a preset on a folder of events.
 
     Args:
-        preset: the model and its training.
+        preset: the model and its training; None for that of `init`, see `finetuning`.
         data: Parquet file or folder of shards.
         out: folder of the run; made if it does not exist.
         resume: continue the run in `out`.
@@ -88,11 +90,15 @@ def train_preset(
         raise InputError("--anew starts one stage of a model from nothing: name them with --init and --only.")
     if refit and (init is None or anew):
         raise InputError("--refit takes over the networks of a model: name it with --init, and leave --anew out.")
+    base = None if init is None else load_model(init)
+    preset = _preset_of(preset, base, anew or refit)
     require_level(data, preset)
     parts = split(data)
     torch.manual_seed(seed)
     if not resume:
-        _new_run(preset, parts, out, None if refit else init, only if anew else None)
+        if base is not None and not anew:
+            require_not_distilled(base, str(init), only)
+        _new_run(preset, parts, out, base, only if anew else None, refit)
     start = read_card(out / RUN_CARD)
     family = family_of(start.preset)
     representation: Any = family.restore(read_tensors(out / RUN_MAPS))
@@ -100,10 +106,10 @@ def train_preset(
     if only is not None:
         _require_stage(model, only)
         model.train_only(only)
-    if refit:
-        adopt(model, representation.species.pdg_ids, load_model(str(init)))
-    elif init is not None:
-        for name, stage in load_model(init).model.stages.items():
+    if refit and base is not None:
+        adopt(model, representation.species.pdg_ids, base)
+    elif base is not None:
+        for name, stage in base.model.stages.items():
             if not (anew and name == only):
                 model[name].load_state_dict(stage.state_dict())
     options = FitOptions(
@@ -118,6 +124,15 @@ def train_preset(
     phase = phase_of(parts, preset.training, result, stages=only or "all")
     write_card(out / RUN_CARD, with_phase(start, out.name, phase))
     return result
+
+
+def _preset_of(preset: Preset | None, base: TrainedModel | None, changed: bool) -> Preset:
+    """How to train: a preset's values where it gives them, else those for training from nothing or from weights."""
+    if preset is None:
+        if base is None:
+            raise InputError("name a preset, or a model to start from with --init.")
+        return own_fine_tuning(base)
+    return preset if base is None or changed else fine_tuning(preset)
 
 
 def fingerprint(shards: list[Shard]) -> str:
@@ -206,33 +221,33 @@ def with_phase(card: Card, run: str, phase: dict[str, Any]) -> Card:
     return card.model_copy(update={"training": {"phases": [*phases, {"run": run, **phase}]}})
 
 
-def _new_run(preset: Preset, parts: Split, out: Path, init: str | None, anew: str | None) -> None:
-    """Make the folder of a run, with its card and its fitted maps."""
-    if init is not None:
-        base = load_model(init)
+def _new_run(
+    preset: Preset, parts: Split, out: Path, base: TrainedModel | None, anew: str | None, refit: bool
+) -> None:
+    """Make the folder of a run, with its card and its maps: those of the base, or fitted to these events."""
+    events = Events.concatenate([shard.read() for shard in parts.train])
+    held_out = [shard.read() for shard in parts.validation]  # may hold species that no other event has
+    family = family_of(preset)
+    if base is not None and not refit:
+        require_events_of(base, Events.concatenate([events, *held_out]))
         if anew is not None:
             _require_stage(base.model, anew)
-        new_folder(out)
         update: dict[str, Any] = {} if anew is None else {anew: getattr(preset, anew)}
-        merged = base.card.preset.model_copy(update=update)
-        card = base.card.model_copy(update={"preset": merged, "metrics": {}, "sha256": None})
-        write_maps(out, base.representation)
-    else:
-        new_folder(out)
-        events = Events.concatenate([shard.read() for shard in parts.train])
-        held_out = [shard.read() for shard in parts.validation]  # may hold species that no other event has
-        family = family_of(preset)
-        write_maps(out, family.fit(preset, Events.concatenate([events, *held_out])))
-        kept = {} if family.acceptance is None else {"acceptance": family.acceptance.description}
-        versions = {"cloudchamber": __version__, **{name: version(name) for name in ("torch", "numpy")}}
-        card = Card(
-            preset=preset,
-            data=run_of(parts.train),
-            events=len(events),
-            fingerprint=fingerprint(parts.train),
-            versions=versions,
-            domain=kept | domain_of(events),
-        )
+        preset, representation = base.card.preset.model_copy(update=update), base.representation
+    new_folder(out)
+    if base is None or refit:
+        representation = family.fit(preset, Events.concatenate([events, *held_out]))
+    write_maps(out, representation)
+    kept = {} if family.acceptance is None else {"acceptance": family.acceptance.description}
+    card = Card(
+        preset=preset,
+        data=run_of(parts.train),
+        events=len(events),
+        fingerprint=fingerprint(parts.train),
+        versions={"cloudchamber": __version__, **{name: version(name) for name in ("torch", "numpy")}},
+        training={} if base is None else base.card.training,
+        domain=kept | domain_of(events),
+    )
     write_card(out / RUN_CARD, card)
 
 

@@ -39,6 +39,9 @@ LEVEL_SETTINGS = {
 }
 PT_HAT_MIN_DIVERGE = 1.0
 PB_PER_MB = 1e9
+_OWNED = ("beams:", "random:", "phasespace:q2m", "main:", "print:", "init:", "next:", "include")
+_OWNED_LEVELS = ("hadronlevel:decay", "particledecays:limittau0", "particledecays:tau0max", "111:maydecay")
+"""Beginnings of settings, and settings, that options decide: beams, seed, range of Q2, level."""
 _MAX_PYTHIA_SEED = 900_000_000
 _CHUNK = 4_000
 
@@ -56,7 +59,7 @@ class DISSetting:
     q2_max: float | None = None
     level: Level = Level.STABLE
     extra: tuple[str, ...] = ()
-    """More settings of Pythia8, read after all others and kept with them in the metadata."""
+    """More settings of Pythia8, such as `StringZ:aLund = 0.5`, read after all others."""
 
     def __post_init__(self) -> None:
         s = 4 * self.beams.electron * self.beams.hadron
@@ -67,6 +70,8 @@ class DISSetting:
             )
         if self.q2_max is not None and not self.q2_min < self.q2_max:
             raise InputError(f"--q2-max {self.q2_max:g} GeV2 must be above --q2-min {self.q2_min:g} GeV2.")
+        for line in self.extra:
+            _require_free(line)
 
     def settings(self) -> tuple[str, ...]:
         """All Pythia settings that define the physics."""
@@ -94,6 +99,17 @@ class DISSetting:
             settings=self.settings(),
             seed=seed,
         )
+
+
+def _require_free(line: str) -> None:
+    """Refuse a setting that Pythia8 does not know, cannot read, or that has an option of its own."""
+    import pythia8mc
+
+    name = line.partition("=")[0].strip()
+    if name.lower().startswith(_OWNED) or name.lower() in _OWNED_LEVELS:
+        raise InputError(f"the Pythia8 setting '{name}' is made by the options of the command; leave it out of --set.")
+    if "=" not in line or not pythia8mc.Pythia("", False).readString(line, False):
+        raise InputError(f"Pythia8 does not understand the setting '{line}'; write one as 'StringZ:aLund = 0.5'.")
 
 
 def shard_seed(seed: int, shard: int) -> int:

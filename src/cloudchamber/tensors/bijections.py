@@ -176,6 +176,7 @@ class TabulatedMap:
     def __init__(self, knots: Tensor, low: Tensor, high: Tensor) -> None:
         self.knots, self.low, self.high = knots.double(), low.double(), high.double()
         self._step = (self.high - self.low) / (knots.shape[1] - 1)
+        self._start = _plateau_starts(self.knots)
 
     @classmethod
     def fit(cls, samples: Sequence[NDArray[np.float64]], reference: str = "normal", size: int = 129) -> "TabulatedMap":
@@ -230,6 +231,22 @@ class TabulatedMap:
         left, width = self._edges(segment, row)
         return left + (position - segment) * width
 
+    def settle(self, v: Tensor, row: Tensor) -> Tensor:
+        """Values with those of a plateau made equal: what the sample held at one value is again at that value.
+
+        Where many values of a sample are equal, a quantile map has a plateau, whose knots `fit` moves apart by a hair;
+        all of its values have the score of its first knot.
+
+        Args:
+            v: values, any shape.
+            row: which map each value uses, same shape.
+        """
+        size = self.knots.shape[1]
+        segment = self._segment(v, row)
+        start = self._start.reshape(-1)[row * size + segment + 1]
+        inside = (start <= segment) & (v.double() < self.knots.reshape(-1)[row * size + segment + 1])
+        return torch.where(inside, self.knots.reshape(-1)[row * size + start], v.double())
+
     def log_det(self, v: Tensor, row: Tensor) -> Tensor:
         """Ln dz/dv at each value.
 
@@ -271,9 +288,22 @@ class TabulatedMap:
         return low.clamp(0, size - 2)
 
 
+_HAIR = 1e-7
+"""Ties of knots are moved apart by this fraction of their range."""
+
+
+def _plateau_starts(knots: Tensor) -> Tensor:
+    """For each knot the first knot of its plateau, itself where it is on none, shape (R, K)."""
+    hair = ((knots[:, -1:] - knots[:, :1]) * _HAIR).clamp(min=1e-12)
+    tied = torch.diff(knots, dim=1) < 1.5 * hair
+    own = torch.arange(1, knots.shape[1], device=knots.device).expand_as(tied)
+    starts = torch.cat([torch.zeros_like(own[:, :1]), own.masked_fill(tied, 0)], dim=1)
+    return starts.cummax(dim=1).values
+
+
 def _strictly_increasing(knots: NDArray[np.float64]) -> NDArray[np.float64]:
     """Knots with ties moved apart by a hair of their range."""
-    gap = max((knots[-1] - knots[0]) * 1e-7, 1e-12)
+    gap = max((knots[-1] - knots[0]) * _HAIR, 1e-12)
     ramp = gap * np.arange(len(knots))
     increasing: NDArray[np.float64] = np.maximum.accumulate(knots - ramp) + ramp
     return increasing
