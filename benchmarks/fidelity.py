@@ -140,14 +140,18 @@ def draw(entries: Sequence[str], found: Sequence[tuple[Cost, MetricsDocument]], 
                 x = [getattr(cost, attribute) for cost, _ in points]
                 axes[line, column].errorbar(x, [m.value for _, m in points], [m.error for _, m in points], marker="o",
                                             capsize=2, label=Path(model).name)  # fmt: skip
-        floors = [m.floor for _, document in found for m in document.metrics if m.name == name and m.floor is not None]
-        for line in (0, 1):
-            if floors:
-                axes[line, column].axhline(np.mean(floors), color="grey", linestyle=":", label="truth against truth")
-            axes[line, column].set(xscale="log", title=name)
+        floors = [(cost, m.floor) for cost, document in found for m in document.metrics
+                  if m.name == name and m.floor is not None]  # fmt: skip
+        for line, attribute in enumerate(("calls", "milliseconds")):
+            x = [getattr(cost, attribute) for cost, _ in floors]
+            axes[line, column].plot(x, [floor for _, floor in floors], "_", color="black", markersize=14,
+                                    label="truth against truth")  # fmt: skip
+            axes[line, column].set(xscale="log", yscale="linear" if name.startswith("AUC") else "log", title=name)
     for line, label in enumerate(("network calls of the diffusion stages", "milliseconds per event")):
         for axis in axes[line]:
             axis.set_xlabel(label)
+            low, high = axis.dataLim.intervalx
+            axis.set_xlim(low / 1.6, high * 1.6)
             axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axis.xaxis.set_major_formatter("{x:g}")
             axis.xaxis.set_minor_formatter(NullFormatter())
