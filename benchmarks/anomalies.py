@@ -71,10 +71,9 @@ whose head has the commands.
 
 Every set of particles is counted once: integrals over ordered momenta are divided by the factorials of equal
 particles. Electron and cloud follow the probability flow with the fourth-order Runge-Kutta method (four steps, spaced
-as the power 1.5 of the time), which at 48 events of Pythia8 is off by 0.009 on average and 0.07 rms (against 24
-steps with the same signs), at 17 ms of CPU per event with one probe. The divergence is estimated with random signs,
+as the power 1.5 of the time; `--steps` takes more). The divergence is estimated with random signs,
 drawn per event from `--seed`; `--divergence exact` takes a backward pass for each of three dimensions per particle.
-A is fitted to 4,096 lists drawn once (0.4 % are refused by the shipped model); `conservation_error` is its error.
+A is fitted to 4,096 lists drawn once; `conservation_error` is its error.
 
 The shipped model folds photon pairs of exactly a pi0's mass and others, and by lot pairs near broad resonances. The
 lot is a hash of the momenta, so an event always gets the same score. The score is an estimate by one draw of the lot:

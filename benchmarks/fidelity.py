@@ -10,12 +10,13 @@ Every entry is a model, the network calls of each of its diffusion stages, and a
 own. All are judged by `evaluate` on the
 particles of arXiv:2410.22421 (|eta| < 5) against the same reference; what has been made before is not made again.
 FLOPs are those of the matrix products, counted by torch at 2 and at 4 calls and extended, as they are linear in the
-calls; seconds are those of the whole command on the processes that were given, files and decays included.
+calls; milliseconds are those of the CPU in all processes, files and decays included, which do not depend on what else
+the machine does.
 """
 
 import argparse
 import json
-import time
+import resource
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ class Cost:
     Attributes:
         calls: network calls of the diffusion stages together.
         gflop: of the matrix products of all stages.
-        milliseconds: wall-clock time.
+        milliseconds: of CPU time.
         events: how many were made.
     """
 
@@ -68,6 +69,12 @@ def gflop(generator: Generator, calls: int) -> float:
     return float(counted[0] + (calls - 2) * (counted[1] - counted[0]) / 2) / BLOCK / 1e9
 
 
+def cpu_seconds() -> float:
+    """CPU time of this process and of those that it started and that have ended."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+
 def judged(entry: str, chosen: argparse.Namespace) -> tuple[Cost, MetricsDocument]:
     """The cost of an entry and what `evaluate` says of its events; made where it has not been.
 
@@ -82,10 +89,10 @@ def judged(entry: str, chosen: argparse.Namespace) -> tuple[Cost, MetricsDocumen
     if not cost.exists():
         generator = load(model)
         stages = DIFFUSION_STAGES[generator.trained.card.preset.family]
-        start = time.perf_counter()
+        start = cpu_seconds()
         setting = GenerationSetting(seed=1, calls=int(calls), sampler=sampler[0] if sampler else None)
         generate_file(generator, events, events=chosen.events, setting=setting, workers=chosen.workers)
-        spent = 1e3 * (time.perf_counter() - start) / chosen.events
+        spent = 1e3 * (cpu_seconds() - start) / chosen.events
         found = Cost(len(stages) * int(calls), gflop(generator, int(calls)), spent, chosen.events)
         cost.write_text(json.dumps(asdict(found)))
     if not (place / "report" / "metrics.json").exists():
@@ -104,7 +111,7 @@ def row(cost: Cost, document: MetricsDocument) -> dict[str, str]:
     numbers = {
         "diffusion calls": f"{cost.calls}",
         "GFLOP / event": f"{cost.gflop:.3g}",
-        "ms / event": f"{cost.milliseconds:.3g}",
+        "CPU ms / event": f"{cost.milliseconds:.3g}",
         "events": f"{document.settings.n:,}",
     }
     for metric in document.metrics:
@@ -147,7 +154,7 @@ def draw(entries: Sequence[str], found: Sequence[tuple[Cost, MetricsDocument]], 
             axes[line, column].plot(x, [floor for _, floor in floors], "_", color="black", markersize=14,
                                     label="truth against truth")  # fmt: skip
             axes[line, column].set(xscale="log", yscale="linear" if name.startswith("AUC") else "log", title=name)
-    for line, label in enumerate(("network calls of the diffusion stages", "milliseconds per event")):
+    for line, label in enumerate(("network calls of the diffusion stages", "milliseconds of CPU per event")):
         for axis in axes[line]:
             axis.set_xlabel(label)
             low, high = axis.dataLim.intervalx

@@ -2,8 +2,9 @@
 
 It is the final electron whose line of ancestors consists of electrons alone and begins with the beam's. Where no
 electron or more than one has such a line (many files join all particles to one vertex), it is the one of highest pT
-among them: of neutral-current events at Q2 > 25 GeV2 with all their decays, not one in 25,000 of Pythia8's has a
-secondary electron of higher pT than the scattered one. At low Q2 the line of ancestors should be written.
+among them: of neutral-current events at Q2 > 25 GeV2 with all their decays, not one in 4,000 of Pythia8's has a
+secondary electron of higher pT than the scattered one (a test counts them). At low Q2 the line of ancestors should be
+written.
 """
 
 import numpy as np

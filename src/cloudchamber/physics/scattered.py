@@ -17,6 +17,7 @@ def electron_first(events: Events) -> Events:
     Args:
         events: final states.
 
+    >>> import numpy as np
     >>> pt, zero = np.array([1.0, 2.0, 5.0, 3.0]), np.zeros(4)
     >>> columns = {"pdg_id": np.array([211, 11, 22, 11]), "px": pt, "py": zero, "pz": zero, "mass": zero}
     >>> electron_first(Events.from_flat([4], columns)).particles.px.tolist()
