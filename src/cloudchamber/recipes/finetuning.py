@@ -15,14 +15,7 @@ from cloudchamber.recipes.config import DIFFUSION_STAGES, Preset
 from cloudchamber.recipes.store import TrainedModel
 from cloudchamber.represent.cloud import CloudRepresentation, four_momenta
 
-__all__ = [
-    "_LEARNING_RATE",
-    "_WARM_UP_STEPS",
-    "fine_tuning",
-    "own_fine_tuning",
-    "require_events_of",
-    "require_not_distilled",
-]
+__all__ = ["fine_tuning", "own_fine_tuning", "require_events_of", "require_not_distilled"]
 
 _LEARNING_RATE = 3e-4
 _WARM_UP_STEPS = 50
