@@ -62,6 +62,7 @@ def mixed(base: TrainedModel, student: TrainedModel, stages: tuple[str, ...], pa
     """Write a model with some stages of a student in a base, each sampled with the calls it was taught to take.
 
     A cloud brings the maps and the species stage that it was taught with; electrons have the same coordinates in both.
+    The solver is the base's while one of its stages is left: with one call all solvers take the same step.
 
     Args:
         base: the other stages.
@@ -77,7 +78,8 @@ def mixed(base: TrainedModel, student: TrainedModel, stages: tuple[str, ...], pa
     model = copy.deepcopy(whole.model)
     model.stages["electron"] = copy.deepcopy(electron.model["electron"])
     calls = {name: giver[name].card.preset.sampling.calls for name in STAGES}
-    sampling = student.card.preset.sampling.model_copy(update={"stage_calls": calls})
+    sampler = (student if len(stages) == len(STAGES) else base).card.preset.sampling
+    sampling = sampler.model_copy(update={"stage_calls": calls})
     preset = whole.card.preset.model_copy(update={"sampling": sampling, "electron": electron.card.preset.electron})
     save_model(path, model, whole.representation, whole.card.model_copy(update={"preset": preset}))
 
