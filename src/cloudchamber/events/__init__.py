@@ -1,6 +1,8 @@
-"""Events: jagged columns of particles with the metadata of the run they come from."""
+"""Events: jagged columns of particles, or of hits in a calorimeter, with the metadata of the run they come from."""
 
 from cloudchamber.events.events import Events
+from cloudchamber.events.geometry import Cells, Geometry
 from cloudchamber.events.schema import Beams, Cuts, Level, RunInfo
+from cloudchamber.events.showers import Showers
 
-__all__ = ["Beams", "Cuts", "Events", "Level", "RunInfo"]
+__all__ = ["Beams", "Cells", "Cuts", "Events", "Geometry", "Level", "RunInfo", "Showers"]

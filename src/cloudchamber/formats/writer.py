@@ -1,19 +1,22 @@
-"""What all writers of events share: one file that appears whole, or not at all, when a block ends."""
+"""What all writers of events and showers share: one file that appears whole, or not at all, when a block ends."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sized
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from cloudchamber.errors import InputError
 from cloudchamber.events import Events, RunInfo
 from cloudchamber.formats.atomic import atomic_path
 
-__all__ = ["EventWriter"]
+__all__ = ["EventWriter", "SampleWriter"]
+
+Sample = TypeVar("Sample", bound=Sized)
 
 
-class EventWriter(ABC):
-    """Streams events into one file, which appears under its name when the block ends well.
+class SampleWriter(ABC, Generic[Sample]):
+    """Streams a sample into one file, which appears under its name when the block ends well.
 
     Args:
         path: the file to make.
@@ -48,7 +51,7 @@ class EventWriter(ABC):
             raise first from first.__cause__
         self._atomic.__exit__(kind, error, trace)
 
-    def write(self, events: Events) -> None:
+    def write(self, events: Sample) -> None:
         """Append events.
 
         Args:
@@ -63,13 +66,17 @@ class EventWriter(ABC):
         self.events_written += len(events)
 
     @abstractmethod
-    def _begin(self, events: Events) -> None:
+    def _begin(self, events: Sample) -> None:
         """Open `self._temporary` and write what comes before the first events."""
 
     @abstractmethod
-    def _append(self, events: Events) -> None:
+    def _append(self, events: Sample) -> None:
         """Write a part of at least one event."""
 
     @abstractmethod
     def _close(self, whole: bool) -> None:
         """Write what comes last, if the file is to be whole, and close it."""
+
+
+class EventWriter(SampleWriter[Events]):
+    """Streams events into one file; see `SampleWriter`."""
