@@ -176,7 +176,7 @@ def main() -> None:
         document = judged(variant, chosen)
         rows.append([variant, events_seen(variant, chosen), *row(document)])
         found = {metric.name: metric.floor for metric in document.metrics}
-        floors = [f"{found[name]:.4g}" if found.get(name) is not None else "" for name in SHOWN]
+        floors = floors or [f"{found[name]:.4g}" if found.get(name) is not None else "" for name in SHOWN]
     rows.append(["truth against truth", "", *floors, "1", ""])
     print_table(
         title, ["variant", "thousand events seen", *SHOWN, "W1 / floor, median", "worst"], rows, chosen.out / "table.md"
