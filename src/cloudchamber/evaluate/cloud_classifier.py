@@ -24,9 +24,9 @@ from torch.nn import functional
 from cloudchamber.evaluate.cloud_inputs import FEATURES, KINDS, MASS_BINS, Clouds
 from cloudchamber.evaluate.cloud_net import CloudClassifier
 from cloudchamber.evaluate.progress import Progress, silent
-from cloudchamber.evaluate.roc import Area, WeightDistribution, area_under_curve, known_p_value, weights_of
+from cloudchamber.evaluate.roc import WeightDistribution, area_under_curve, score_of_halves, weights_of
 from cloudchamber.evaluate.sample import Sample
-from cloudchamber.evaluate.score import KnownNull, Score
+from cloudchamber.evaluate.score import Score
 
 __all__ = ["CloudTest", "cloud_classifier_score"]
 
@@ -113,14 +113,7 @@ def _result(data: _Labelled, folds: list[_Fold], logits: list[Tensor]) -> CloudT
         rows = fold.test.numpy()
         judged[rows] = torch.sigmoid(found.double()).numpy()
         areas.append(area_under_curve(found.double().numpy(), truth[rows], weight[rows]))
-    return CloudTest(_score(areas, int(truth.sum())), weights_of(judged, truth, weight))
-
-
-def _score(areas: list[Area], n: int) -> Score:
-    value = float(np.mean([a.value for a in areas]))
-    error = float(np.sqrt(sum(a.error**2 for a in areas)) / len(areas))
-    known = KnownNull(0.5, max(a.null_spread for a in areas), known_p_value(areas))
-    return Score(value, error, n, np.array([]), 0, known=known)
+    return CloudTest(score_of_halves(areas, int(truth.sum())), weights_of(judged, truth, weight))
 
 
 def _labelled(reference: Sample, candidate: Sample) -> _Labelled:

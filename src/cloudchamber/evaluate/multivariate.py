@@ -18,7 +18,7 @@ from cloudchamber.evaluate.score import Score
 from cloudchamber.evaluate.sliced import sliced_scores
 from cloudchamber.evaluate.tables import Standard, Statistic, Table, scores, standard
 
-__all__ = ["Compared", "Metric", "memorisation_metrics", "multivariate_metrics"]
+__all__ = ["Compared", "Metric", "memorisation_metrics", "multivariate_metrics", "table_metrics"]
 
 
 @dataclass(frozen=True)
@@ -70,23 +70,40 @@ def multivariate_metrics(
     Yields:
         Each as soon as it is measured.
     """
-    tables = reference.table, candidate.table
-    scale = standard(reference.table)
+    yield from table_metrics(reference.table, candidate.table, plan, budget, part(progress, 0.0, 0.8))
+    yield from _matched(reference.sample, candidate.sample, plan, budget, part(progress, 0.8, 1.0))
+
+
+def table_metrics(
+    reference: Table, candidate: Table, plan: Plan, budget: Budget, progress: Progress = silent
+) -> Iterator[Metric]:
+    """Those of them that look at tables of observables.
+
+    Args:
+        reference: all reference events.
+        candidate: the candidate's events.
+        plan: which events to compare.
+        budget: sizes.
+        progress: told of every comparison.
+
+    Yields:
+        Each as soon as it is measured.
+    """
+    tables, scale = (reference, candidate), standard(reference)
     varying = partial(_columns, scale)
-    fpd = scores(frechet_physics_distance, [FPD], tables, plan, prepare=varying, progress=part(progress, 0.0, 0.1),
+    fpd = scores(frechet_physics_distance, [FPD], tables, plan, prepare=varying, progress=part(progress, 0.0, 0.12),
                  what="Fréchet physics distance")  # fmt: skip
     yield _metric(FPD, "FPD and KPD", fpd[0], f"all {len(scale.columns)} observables that vary")
     batches = partial(kernel_physics_distance, batches=budget.kernel_batches)
-    kpd = scores(batches, [KPD], tables, plan, prepare=varying, progress=part(progress, 0.1, 0.4),
+    kpd = scores(batches, [KPD], tables, plan, prepare=varying, progress=part(progress, 0.12, 0.5),
                  what="kernel physics distance")  # fmt: skip
     yield _metric(KPD, "FPD and KPD", kpd[0], f"median of {budget.kernel_batches} batches of at most 5,000 events")
-    yield from _sliced(tables, scale, plan, budget, part(progress, 0.4, 0.6))
+    yield from _sliced(tables, scale, plan, budget, part(progress, 0.5, 0.75))
     k_nearest = partial(precision_recall_density_coverage, size=_subset(budget.neighbours, plan))
-    found = scores(k_nearest, PRDC, tables, plan, prepare=scale.of, progress=part(progress, 0.6, 0.8),
+    found = scores(k_nearest, PRDC, tables, plan, prepare=scale.of, progress=part(progress, 0.75, 1.0),
                    what="neighbours")  # fmt: skip
     text = f"k = 5, {_subset(budget.neighbours, plan):,} events of each sample"
     yield from (_metric(one, "neighbours", score, text) for one, score in zip(PRDC, found, strict=True))
-    yield from _matched(reference.sample, candidate.sample, plan, budget, part(progress, 0.8, 1.0))
 
 
 def _subset(wanted: int, plan: Plan) -> int:

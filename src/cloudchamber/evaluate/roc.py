@@ -19,9 +19,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cloudchamber.evaluate.score import KnownNull, Score
 from cloudchamber.evaluate.tables import effective_size
 
-__all__ = ["LEVELS", "WEIGHT_EDGES", "Area", "WeightDistribution", "area_under_curve", "known_p_value", "weights_of"]
+__all__ = [
+    "LEVELS", "WEIGHT_EDGES", "Area", "WeightDistribution", "area_under_curve", "known_p_value", "score_of_halves",
+    "weights_of",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 
@@ -77,6 +81,19 @@ def known_p_value(areas: list[Area]) -> float:
     from scipy.stats import norm
 
     return float(min(1.0, len(areas) * min(norm.sf((a.value - 0.5) / a.null_spread) for a in areas)))
+
+
+def score_of_halves(areas: list[Area], n: int) -> Score:
+    """The mean area of classifiers that were trained on one half each and judged the other.
+
+    Args:
+        areas: of the halves.
+        n: events of the candidate.
+    """
+    value = float(np.mean([a.value for a in areas]))
+    error = float(np.sqrt(sum(a.error**2 for a in areas)) / len(areas))
+    known = KnownNull(0.5, max(a.null_spread for a in areas), known_p_value(areas))
+    return Score(value, error, n, np.array([]), 0, known=known)
 
 
 class WeightDistribution(NamedTuple):
