@@ -9,14 +9,14 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
 
 from cloudchamber import __version__
-from cloudchamber.errors import InputError
+from cloudchamber.errors import InputError, require
 from cloudchamber.events import Events, Level, RunInfo
 from cloudchamber.formats import files
 from cloudchamber.generate.electrons import Electrons
@@ -24,11 +24,10 @@ from cloudchamber.generate.pipeline import BLOCK, Block, Finisher, Pipeline, Sol
 from cloudchamber.generate.score import Scores
 from cloudchamber.generate.species import Species
 from cloudchamber.generate.tensors import TensorEvents, sample_tensors
-from cloudchamber.process.sampler import SAMPLERS
-from cloudchamber.recipes.completion import Completion, completion_of
+from cloudchamber.recipes.completion import completion_of
 from cloudchamber.recipes.families import Blocks, family_of
+from cloudchamber.recipes.generation_setting import GenerationSetting
 from cloudchamber.recipes.machine import default_workers, multiplies_bfloat16, one_thread
-from cloudchamber.recipes.phase_space import PhaseSpace
 from cloudchamber.recipes.scoring import ScoreSetting, score_events
 from cloudchamber.recipes.store import TrainedModel, load_model
 from cloudchamber.recipes.survey import Survey, survey
@@ -36,63 +35,6 @@ from cloudchamber.recipes.workers import Advance, exit_on_sigterm, keep_freed_me
 from cloudchamber.represent.differentiable import Inclusive
 
 __all__ = ["GenerationSetting", "Generator", "default_workers", "generate_file", "load", "stream"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class GenerationSetting:
-    """What to generate.
-
-    Attributes:
-        seed: names the random streams.
-        calls: network calls of each diffusion stage; the preset's by default.
-        sampler: solver of the diffusion stages; the preset's by default.
-        decay: finish the decays where the model leaves hadrons undecayed.
-        history: keep decayed particles with status 2 and their vertices.
-        project: make four-momentum exact; off only for studies.
-        precision: of matrix products; `auto` is bfloat16 where the processor multiplies it faster than float32.
-        completion: scattered electrons to complete, one for each event of the run; None to draw them.
-        phase_space: beams and cuts.
-
-    Raises:
-        InputError: if a number or the sampler is impossible.
-    """
-
-    seed: int = 0
-    calls: int | None = None
-    sampler: str | None = None
-    decay: bool = True
-    history: bool = False
-    project: bool = True
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    completion: Completion | None = None
-    phase_space: PhaseSpace = field(default_factory=PhaseSpace)
-
-    @classmethod
-    def of(cls, seed: int, options: dict[str, Any]) -> "GenerationSetting":
-        """A setting from options by name, those of the phase space (`beams`, `q2_min`, ...) among them.
-
-        Args:
-            seed: names the random streams.
-            options: see `PhaseSpace.of` and the attributes.
-        """
-        rest = dict(options)
-        return cls(seed=seed, phase_space=PhaseSpace.of(rest), **rest)
-
-    def completing(self, completion: Completion) -> "GenerationSetting":
-        """The same for given electrons, with their beams.
-
-        Args:
-            completion: the electrons.
-        """
-        return replace(self, completion=completion, phase_space=replace(self.phase_space, beams=completion.run.beams))
-
-    def __post_init__(self) -> None:
-        _require(self.seed >= 0, f"--seed {self.seed} is impossible: it must be at least 0.")
-        _require(self.calls is None or self.calls > 0, f"--calls {self.calls} is impossible: give at least 1.")
-        _require(
-            self.sampler is None or self.sampler in SAMPLERS,
-            f"the sampler '{self.sampler}' is unknown; choose one of {', '.join(SAMPLERS)}.",
-        )
 
 
 @dataclass
@@ -123,7 +65,7 @@ class Generator:
         Raises:
             InputError: if an argument is impossible.
         """
-        _require(n > 0, f"{n} events cannot be generated: give a positive number.")
+        require(n > 0, f"{n} events cannot be generated: give a positive number.")
         setting = GenerationSetting.of(seed, options)
         pipeline = self.pipeline(setting)
         with one_thread():
@@ -173,7 +115,7 @@ class Generator:
         if not isinstance(pipeline, Pipeline):
             raise InputError(f"the model '{self.name}' has no tensors of electrons and particles.")
         sizes = [len(part[0]) for part in (electron, species) if part is not None]
-        _require(n > 0 and all(size == n for size in sizes), f"{n} events need {n} electrons and lists of species.")
+        require(n > 0 and all(size == n for size in sizes), f"{n} events need {n} electrons and lists of species.")
         return sample_tensors(pipeline, n, seed, electron, species)
 
     def score(self, events: Events, seed: int = 0, **options: Any) -> Scores:  # noqa: ANN401
@@ -273,7 +215,7 @@ class Generator:
         """
         family = self.trained.card.preset.family
         if family == "omnilearn":
-            _require(setting.precision != "bfloat16", f"models of the family {family} are sampled with float32 only.")
+            require(setting.precision != "bfloat16", f"models of the family {family} are sampled with float32 only.")
             return "float32"
         if setting.precision != "auto":
             return setting.precision
@@ -301,7 +243,7 @@ def load(name: str, device: str = "cpu") -> Generator:
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    _require(
+    require(
         device == "cpu" or (device.startswith("cuda") and torch.cuda.is_available()),
         f"the device '{device}' is not there; use --device cpu.",
     )
@@ -335,7 +277,7 @@ def generate_file(
     Raises:
         InputError: if a number is impossible or the file cannot be written.
     """
-    _require(events > 0, f"--events {events} is impossible: give a positive number.")
+    require(events > 0, f"--events {events} is impossible: give a positive number.")
     tally, run = Tally(), generator.run_info(setting)
     blocks = stream(generator, range(events), setting, workers=workers, batch_size=batch_size)
     with exit_on_sigterm(), files.open_writer(out, run) as writer:
@@ -366,7 +308,7 @@ def stream(
         InputError: if a number is impossible.
     """
     for name, value in (("--workers", workers), ("--batch-size", batch_size)):
-        _require(value > 0, f"{name} {value} is impossible: give a positive number.")
+        require(value > 0, f"{name} {value} is impossible: give a positive number.")
     return _streamed(generator, numbers, setting, workers, max(1, -(-batch_size // BLOCK)))
 
 
@@ -436,8 +378,3 @@ def _work(task: _Task) -> Block:
     assert _worker is not None
     pipeline, setting = _worker
     return pipeline.block(task.number, setting.seed, setting.history, task.electrons)
-
-
-def _require(good: bool, sentence: str) -> None:
-    if not good:
-        raise InputError(sentence)

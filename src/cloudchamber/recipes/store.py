@@ -23,6 +23,7 @@ from cloudchamber.formats.atomic import atomic_path
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.recipes.config import Preset
 from cloudchamber.recipes.families import Representation, family_of
+from cloudchamber.tensors.named import named, part
 
 __all__ = [
     "Card",
@@ -40,7 +41,7 @@ __all__ = [
 CHECKPOINT = "last.pt"
 RUN_CARD = "card.json"
 RUN_MAPS = "maps.safetensors"
-_MAPS, _WEIGHTS = "maps.", "weights."
+_MAPS, _WEIGHTS = "maps", "weights"
 
 
 class Card(BaseModel):
@@ -96,8 +97,8 @@ def save_model(path: Path, model: Cascade, representation: Representation, card:
         representation: its fitted maps.
         card: what to tell of it.
     """
-    tensors = {_WEIGHTS + name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    tensors |= {_MAPS + name: tensor.contiguous() for name, tensor in representation.state().items()}
+    tensors = named(_WEIGHTS, model.state_dict()) | named(_MAPS, representation.state())
+    tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(tensors))
     digest = _digest({**representation.state(), **model.state_dict()})
@@ -136,7 +137,7 @@ def load_model(name: str) -> TrainedModel:
         )
     card = read_card(path.with_suffix(".json"))
     tensors = read_tensors(path)
-    return _assemble(card, _part(tensors, _MAPS), _part(tensors, _WEIGHTS), path)
+    return _assemble(card, part(tensors, _MAPS), part(tensors, _WEIGHTS), path)
 
 
 def load_run(folder: Path, snapshot: str | None = None) -> TrainedModel:
@@ -209,10 +210,6 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise InputError(f"the weights '{path}' do not exist; copy them again.") from None
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise InputError(f"the weights '{path}' are damaged ({type(error).__name__}); copy them again.") from error
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
 
 def _digest(tensors: dict[str, Tensor]) -> str:

@@ -32,6 +32,7 @@ from cloudchamber.represent.resonances import Resonances
 from cloudchamber.represent.species import SpeciesTable, pools
 from cloudchamber.tensors.batch import Batch, Bundle
 from cloudchamber.tensors.bijections import TabulatedMap
+from cloudchamber.tensors.named import named, part
 from cloudchamber.tensors.rng import Rng
 
 __all__ = ["CloudRepresentation", "four_momenta", "to_lab"]
@@ -332,12 +333,12 @@ class CloudRepresentation:
         return {
             "pool": self.pool,
             "edges": torch.tensor(edges, dtype=torch.float64),
-            **_prefixed("electron", self.electron.state()),
-            **_prefixed("species", self.species.state()),
-            **_prefixed("transverse", self.transverse.state()),
-            **_prefixed("longitudinal", self.longitudinal.state()),
-            **({} if self.folding is None else _prefixed("folding", self.folding.state())),
-            **({} if self.resonances is None else _prefixed("resonances", self.resonances.state())),
+            **named("electron", self.electron.state()),
+            **named("species", self.species.state()),
+            **named("transverse", self.transverse.state()),
+            **named("longitudinal", self.longitudinal.state()),
+            **({} if self.folding is None else named("folding", self.folding.state())),
+            **({} if self.resonances is None else named("resonances", self.resonances.state())),
         }
 
     @classmethod
@@ -349,15 +350,15 @@ class CloudRepresentation:
         """
         electron_energy, hadron_energy, pt_min = state["edges"].tolist()
         beams = Beams(electron=electron_energy, hadron=hadron_energy)
-        folding, resonances, electron = (_part(state, name) for name in ("folding", "resonances", "electron"))
+        folding, resonances, electron = (part(state, name) for name in ("folding", "resonances", "electron"))
         return cls(
             InvariantElectron.from_state(electron)
             if InvariantElectron.is_state(electron)
             else ElectronCoordinates(beams, pt_min, TabulatedMap.from_state(electron)),
-            SpeciesTable.from_state(_part(state, "species")),
+            SpeciesTable.from_state(part(state, "species")),
             state["pool"],
-            TabulatedMap.from_state(_part(state, "transverse")),
-            TabulatedMap.from_state(_part(state, "longitudinal")),
+            TabulatedMap.from_state(part(state, "transverse")),
+            TabulatedMap.from_state(part(state, "longitudinal")),
             folding=Folding.from_state(folding) if folding else None,
             resonances=Resonances.from_state(resonances) if resonances else None,
         )
@@ -392,11 +393,3 @@ def _pad(values: Tensor, mask: Tensor) -> Tensor:
     out = torch.zeros(*mask.shape, *values.shape[1:], dtype=values.dtype)
     out[mask] = values
     return out
-
-
-def _prefixed(name: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {f"{name}.{key}": tensor for key, tensor in state.items()}
-
-
-def _part(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
-    return {key.removeprefix(f"{name}."): tensor for key, tensor in state.items() if key.startswith(f"{name}.")}

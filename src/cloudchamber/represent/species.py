@@ -17,6 +17,7 @@ from torch import Tensor
 from cloudchamber.errors import InputError
 from cloudchamber.physics.pdg import quantum_numbers, quantum_table
 from cloudchamber.tensors.bijections import TabulatedMap
+from cloudchamber.tensors.named import named, part
 
 __all__ = ["SpeciesTable", "pools"]
 
@@ -141,8 +142,8 @@ class SpeciesTable:
 
     def state(self) -> dict[str, Tensor]:
         """The tensors that define the table."""
-        mass_map = {f"mass_map.{name}": tensor for name, tensor in self.mass_map.state().items()}
-        return {"pdg_ids": self.pdg_ids, "masses": self.masses, "mass_row": self.mass_row, **mass_map}
+        table = {"pdg_ids": self.pdg_ids, "masses": self.masses, "mass_row": self.mass_row}
+        return table | named("mass_map", self.mass_map.state())
 
     @classmethod
     def from_state(cls, state: dict[str, Tensor]) -> "SpeciesTable":
@@ -151,7 +152,7 @@ class SpeciesTable:
         Args:
             state: tensors by name.
         """
-        mass_map = TabulatedMap.from_state({name: state[f"mass_map.{name}"] for name in ("knots", "low", "high")})
+        mass_map = TabulatedMap.from_state(part(state, "mass_map"))
         return cls(state["pdg_ids"], state["masses"], state["mass_row"], mass_map)
 
 
