@@ -9,6 +9,7 @@ import typer
 from cloudchamber.errors import InputError
 
 if TYPE_CHECKING:
+    from cloudchamber.recipes.config import Preset
     from cloudchamber.train.trainer import TrainingResult
 
 __all__ = ["train"]
@@ -21,7 +22,10 @@ def train(
     ] = None,
     *,
     data: Annotated[
-        Path, typer.Option(help="Events of any generator: HepMC3, Parquet or ROOT, or a folder of Parquet shards.")
+        Path,
+        typer.Option(
+            help="Events of any generator: HepMC3, Parquet or ROOT, or a folder of Parquet shards; or showers."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
@@ -35,9 +39,7 @@ def train(
     ] = "auto",
     seed: Annotated[int, typer.Option(help="Names the random streams.")] = 0,
     init: Annotated[str | None, typer.Option(help="A model to start from; keeps its maps.")] = None,
-    only: Annotated[
-        str | None, typer.Option(help="Train one stage: electron, species or cloud; event or particles in omnilearn.")
-    ] = None,
+    only: Annotated[str | None, typer.Option(help="Train one stage, such as species or cloud.")] = None,
     anew: Annotated[bool, typer.Option(help="Start the stage of --only from nothing, in the preset's size.")] = False,
     refit: Annotated[bool, typer.Option(help="Fit the maps and species of --init's networks to these events.")] = False,
     beams: Annotated[
@@ -64,7 +66,7 @@ def train(
 
     Args:
         preset: a shipped preset, or a .toml file; that of --init by default.
-        data: a file of events, or a folder of Parquet shards.
+        data: a file of events or of showers, or a folder of Parquet shards.
         out: folder of the run.
         resume: continue the run in `out`.
         steps: optimiser steps.
@@ -95,11 +97,37 @@ def train(
         "precision": precision, "seed": seed, "init": init, "only": only, "anew": anew, "refit": refit, "beams": beams,
         "snapshot_minutes": None if snapshots is None else duration(snapshots, "--snapshots") / 60, "resume": resume,
     }  # fmt: skip
+    if _of_showers(chosen, init):
+        if members is not None:
+            raise InputError("--members is for models of events; train models of showers one by one.")
+        _tell(_train_showers(chosen, data, out, options), out)
+        return
     if members is None:
         _tell(train_preset(chosen, data, out, **options), out)
         return
     for number, result in enumerate(train_ensemble(chosen, data, out, members, **options)):
         _tell(result, out / f"member-{number}")
+
+
+def _of_showers(preset: "Preset | None", init: str | None) -> bool:
+    """Whether a model of showers is to be trained."""
+    from cloudchamber.recipes.shower_training import FAMILY
+    from cloudchamber.recipes.store import load_model
+
+    if preset is not None or init is None:
+        return preset is not None and preset.family == FAMILY
+    return load_model(init).card.preset.family == FAMILY
+
+
+def _train_showers(preset: "Preset | None", data: Path, out: Path, options: dict[str, Any]) -> "TrainingResult":
+    from cloudchamber.recipes.fit import FitOptions
+    from cloudchamber.recipes.shower_training import train_showers
+
+    for name in ("anew", "refit", "beams"):
+        if options.pop(name):
+            raise InputError(f"--{name} is for models of events; leave it out for showers.")
+    how = {name: options.pop(name) for name in ("resume", "init", "only")}
+    return train_showers(preset, data, out, options=FitOptions(**options), **how)
 
 
 def _tell(result: "TrainingResult", out: Path) -> None:

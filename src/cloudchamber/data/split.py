@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import Any, Protocol
 
 import pyarrow.parquet as pq
 
@@ -18,7 +19,46 @@ from cloudchamber.errors import InputError
 from cloudchamber.events import Events
 from cloudchamber.formats import parquet
 
-__all__ = ["Shard", "Split", "samples", "split"]
+__all__ = ["Parts", "Piece", "Shard", "Split", "samples", "split"]
+
+
+class Piece(Protocol):
+    """Rows `start` to `stop` of a file, of events or of anything else."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        ...
+
+    @property
+    def start(self) -> int:
+        """The first row."""
+        ...
+
+    @property
+    def stop(self) -> int:
+        """One after the last row."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def read(self) -> Any:  # noqa: ANN401
+        """What the rows hold."""
+        ...
+
+
+class Parts(Protocol):
+    """Pieces for training and pieces for validation."""
+
+    @property
+    def train(self) -> Sequence[Piece]:
+        """For training."""
+        ...
+
+    @property
+    def validation(self) -> Sequence[Piece]:
+        """For validation."""
+        ...
 
 
 @dataclass(frozen=True)

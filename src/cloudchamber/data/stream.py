@@ -11,22 +11,21 @@ meanwhile.
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from cloudchamber.data.join import join, size_in_bytes
-from cloudchamber.data.split import Shard
+from cloudchamber.data.split import Piece
 from cloudchamber.errors import InputError
-from cloudchamber.events import Events
 from cloudchamber.tensors.batch import Batch, Bundle
 
 __all__ = ["Encode", "EncodedRows", "ShardStream", "validation_batches"]
 
 EncodedRows = Batch | Bundle
-Encode = Callable[[Events], EncodedRows]
+Encode = Callable[[Any], EncodedRows]
 
 
 class Pool(NamedTuple):
@@ -55,7 +54,7 @@ class ShardStream:
 
     def __init__(
         self,
-        shards: Sequence[Shard],
+        shards: Sequence[Piece],
         encode: Encode,
         batch_size: int,
         seed: int = 0,
@@ -155,7 +154,7 @@ class ShardStream:
 class _Source:
     """Encoded shards, from memory where they fit."""
 
-    def __init__(self, shards: Sequence[Shard], encode: Encode, cache_bytes: int) -> None:
+    def __init__(self, shards: Sequence[Piece], encode: Encode, cache_bytes: int) -> None:
         self._shards, self._encode, self._room = shards, encode, cache_bytes
         self._cache: dict[int, EncodedRows] = {}
 
@@ -170,7 +169,7 @@ class _Source:
 
 
 def validation_batches(
-    shards: Sequence[Shard], encode: Encode, batch_size: int, limit: int | None = None
+    shards: Sequence[Piece], encode: Encode, batch_size: int, limit: int | None = None
 ) -> list[EncodedRows]:
     """Held-out rows in memory: batches in the order of length, the same every time.
 

@@ -38,6 +38,7 @@ __all__ = [
     "PerElement",
     "Regression",
     "Times",
+    "Varied",
     "Weight",
     "edm_weight",
     "independent",
@@ -279,6 +280,28 @@ class PerElement:
         """
         losses = self.objective(denoiser, batch, rng)
         return losses * batch.x.shape[-1] / batch.lengths.to(losses).mean().clamp(min=1)
+
+
+class Varied:
+    """Another objective for data that are varied anew whenever they are seen, such as by symmetries that they have.
+
+    Args:
+        objective: of the varied data.
+        vary: makes other rows, as likely as those it is given.
+    """
+
+    def __init__(self, objective: Objective, vary: Callable[[Batch, Rng], Batch]) -> None:
+        self.objective, self.vary = objective, vary
+
+    def __call__(self, denoiser: Denoiser, batch: Batch, rng: Rng) -> Tensor:
+        """One loss for each row, shape (B,).
+
+        Args:
+            denoiser: what is trained.
+            batch: data x and conditions.
+            rng: random stream.
+        """
+        return self.objective(denoiser, self.vary(batch, rng), rng)
 
 
 def _eps_weight(at: Scales, target: Target) -> Tensor:

@@ -10,45 +10,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from cloudchamber.errors import InputError
 from cloudchamber.events import Level
+from cloudchamber.recipes.sections import Process, Section
+from cloudchamber.recipes.shower_config import ShowerStages
 
 __all__ = ["DIFFUSION_STAGES", "Preset", "Process", "load_preset", "preset_names"]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Process(_Section):
-    """How noise becomes data in a diffusion stage: a choice of parts of `cloudchamber.process`."""
-
-    kind: Literal["denoiser", "variance", "average", "likelihood"] = "denoiser"
-    schedule: Literal["rectified", "cosine", "vp", "sub-vp", "ve", "edm", "ddpm-linear", "ddpm-cosine"] = "rectified"
-    target: Literal["eps", "x", "v", "velocity", "edm"] = "velocity"
-    times: Literal["uniform", "logit-normal", "log-normal"] = "logit-normal"
-    weight: Literal["simple", "likelihood", "edm"] = "simple"
-    steps: int = Field(default=1000, ge=21, le=10_000, description="of the discrete schedules")
-    floor: float = Field(default=1e-3, gt=0, le=1, description="share of uniform draws of the step, learnt variances")
-
-    @model_validator(mode="after")
-    def _variance_is_discrete(self) -> "Process":
-        if self.kind == "variance" and not self.schedule.startswith("ddpm"):
-            raise ValueError("a learnt variance needs a schedule ddpm-linear or ddpm-cosine")
-        return self
-
-    @property
-    def marginal(self) -> bool:
-        """Whether it is trained on the likelihood of single numbers, which images with marginals have alone."""
-        return self.kind == "likelihood"
-
-    @model_validator(mode="after")
-    def _averages_are_velocities(self) -> "Process":
-        if self.kind == "average" and (self.target != "velocity" or self.schedule in {"ve", "edm"}):
-            raise ValueError("average velocities have the target velocity and no schedule that scales its input")
-        return self
 
 
 _ELECTRON = 11
@@ -60,11 +29,12 @@ DIFFUSION_STAGES: Mapping[str, tuple[str, ...]] = {
     "cascade": ("electron", "cloud"),
     "omnilearn": ("event", "particles"),
     "image": ("image",),
+    "calo": ("visible", "layers", "hits"),
 }
 """Stages of each family that are sampled with a number of network calls."""
 
 
-class ElectronStage(_Section):
+class ElectronStage(Section):
     """The diffusion model of the scattered electron."""
 
     width: int = Field(default=128, ge=8, le=4096)
@@ -74,14 +44,14 @@ class ElectronStage(_Section):
     process: Process = Process()
 
 
-class SpeciesStage(_Section):
+class SpeciesStage(Section):
     """The autoregressive model of the species."""
 
     width: int = Field(default=96, ge=8, le=4096, multiple_of=4)
     depth: int = Field(default=3, ge=1, le=64)
 
 
-class CloudStage(_Section):
+class CloudStage(Section):
     """The diffusion model of the particles' momenta."""
 
     width: int = Field(default=128, ge=8, le=4096, multiple_of=4)
@@ -93,7 +63,7 @@ class CloudStage(_Section):
     process: Process = Process()
 
 
-class EventStage(_Section):
+class EventStage(Section):
     """The diffusion model of event features in the family omnilearn."""
 
     width: int = Field(default=128, ge=8, le=4096)
@@ -101,7 +71,7 @@ class EventStage(_Section):
     process: Process = _PUBLISHED
 
 
-class ParticleStage(_Section):
+class ParticleStage(Section):
     """The diffusion model of particles in the family omnilearn."""
 
     width: int = Field(default=128, ge=8, le=4096, multiple_of=4)
@@ -114,7 +84,7 @@ class ParticleStage(_Section):
     process: Process = _PUBLISHED
 
 
-class ImageStage(_Section):
+class ImageStage(Section):
     """Images and their diffusion model in the family image."""
 
     rows: int = Field(default=64, ge=4, le=1024, description="pixels in pseudorapidity")
@@ -155,7 +125,7 @@ class ImageStage(_Section):
         return self
 
 
-class Training(_Section):
+class Training(Section):
     """How the model is trained; see `cloudchamber.train.config.TrainingConfig`."""
 
     batch_size: int = Field(default=256, ge=1, le=1_000_000)
@@ -171,7 +141,7 @@ class Training(_Section):
     window: int = Field(default=50, ge=1, description="batches sorted by length together; 1 for none")
 
 
-class Sampling(_Section):
+class Sampling(Section):
     """How the model is sampled by default."""
 
     calls: int = Field(default=16, ge=1)
@@ -179,13 +149,13 @@ class Sampling(_Section):
     stage_calls: dict[str, Annotated[int, Field(ge=1)]] = Field(default={}, description="of stages that take others")
 
 
-class Preset(_Section):
+class Preset(Section):
     """A model, its training and its sampling."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     description: str
-    level: Level
-    family: Literal["cascade", "omnilearn", "image"] = "cascade"
+    level: Level = Field(default=Level.STABLE, description="of events; showers have none")
+    family: Literal["cascade", "omnilearn", "image", "calo"] = "cascade"
     cross_sections: str | None = Field(default=None, description="table with those of any beams and cuts")
     fold_decays: bool = Field(default=False, description="of narrow particles, before learning")
     fold_resonances: bool = Field(default=False, description="broad ones, by lot, after the narrow particles")
@@ -195,6 +165,7 @@ class Preset(_Section):
     event: EventStage = EventStage()
     particles: ParticleStage = ParticleStage()
     image: ImageStage = ImageStage()
+    shower: ShowerStages = ShowerStages()
     training: Training = Training()
     sampling: Sampling = Sampling()
 
@@ -206,6 +177,12 @@ class Preset(_Section):
         if unknown:
             known = ", ".join(DIFFUSION_STAGES[self.family])
             raise ValueError(f"stage_calls names '{min(unknown)}', but the stages that take calls are {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _level_of_events(self) -> "Preset":
+        if self.family != "calo" and "level" not in self.model_fields_set:
+            raise ValueError("level is missing: stable, pi0 or primary")
         return self
 
     @model_validator(mode="after")

@@ -9,7 +9,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from torch import Tensor
 
-from cloudchamber.events import Events, RunInfo
+from cloudchamber.errors import InputError
+from cloudchamber.events import Events, RunInfo, Showers
 from cloudchamber.generate.electrons import Electrons
 from cloudchamber.generate.image import ImagePipeline
 from cloudchamber.generate.pipeline import Block, Finisher, Pipeline, Solver
@@ -19,7 +20,9 @@ from cloudchamber.models.cascade import Cascade
 from cloudchamber.physics.acceptance import Acceptance
 from cloudchamber.recipes.build import build_image, build_model, build_omnilearn
 from cloudchamber.recipes.config import Preset
+from cloudchamber.recipes.shower_build import build_showers
 from cloudchamber.represent.cloud import CloudRepresentation
+from cloudchamber.represent.hits import HitsRepresentation
 from cloudchamber.represent.image import ImageRepresentation
 from cloudchamber.represent.published import ACCEPTANCE, AZIMUTHS, PublishedRepresentation
 from cloudchamber.tensors.batch import Bundle
@@ -30,8 +33,8 @@ __all__ = ["FAMILIES", "Blocks", "Family", "Representation", "family_of"]
 class Representation(Protocol):
     """Events as tensors, fitted to a sample."""
 
-    def encode(self, events: Events) -> Bundle:
-        """What a model is trained on."""
+    def encode(self, events: Any) -> Bundle:  # noqa: ANN401
+        """What a model is trained on, from events or showers."""
         ...
 
     def state(self) -> dict[str, Tensor]:
@@ -80,7 +83,7 @@ class Family(Generic[R]):
         acceptance: which particles its events hold; None for all.
     """
 
-    fit: Callable[[Preset, Sequence[Events]], R]
+    fit: Callable[[Preset, Sequence[Any]], R]
     restore: Callable[[dict[str, Tensor]], R]
     build: Callable[[Preset, R], Cascade]
     pipeline: _MakeBlocks
@@ -137,6 +140,16 @@ def _image_pipeline(
     return ImagePipeline(representation, model, run, solver=solver, device=device)
 
 
+def _fit_showers(_preset: Preset, samples: Sequence[Showers]) -> HitsRepresentation:
+    return HitsRepresentation.fit(Showers.concatenate(samples))
+
+
+def _no_pipeline(
+    _representation: HitsRepresentation, _model: Cascade, _run: RunInfo, _finisher: Finisher | None, **_: object
+) -> Blocks:
+    raise InputError("the model makes showers, not events; use 'cloudchamber generate' with --energy or --energies.")
+
+
 FAMILIES: Mapping[str, Family[Any]] = {
     "cascade": Family(
         _fit_cloud,
@@ -154,6 +167,7 @@ FAMILIES: Mapping[str, Family[Any]] = {
     "image": Family(
         _fit_image, ImageRepresentation.from_state, build_image, _image_pipeline, Acceptance.named("image")
     ),
+    "calo": Family(_fit_showers, HitsRepresentation.from_state, build_showers, _no_pipeline),
 }
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from cloudchamber.data.split import Split
+from cloudchamber.data.split import Parts
 from cloudchamber.data.stream import ShardStream, validation_batches
 from cloudchamber.models.base import Trainable
 from cloudchamber.models.cascade import Cascade
@@ -60,7 +60,7 @@ class FitOptions:
 def fit(
     model: Cascade,
     representation: Representation,
-    parts: Split,
+    parts: Parts,
     training: Training,
     options: FitOptions,
     *,

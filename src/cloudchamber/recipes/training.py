@@ -1,6 +1,7 @@
 """Wiring of a training run: shards and a preset in, a folder with checkpoints, logs and a card out."""
 
 import hashlib
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +11,7 @@ import safetensors.torch
 import torch
 
 from cloudchamber import __version__
-from cloudchamber.data.split import Shard, Split, samples, split
+from cloudchamber.data.split import Parts, Piece, Shard, Split, samples, split
 from cloudchamber.errors import InputError
 from cloudchamber.events import Beams, Events, RunInfo
 from cloudchamber.formats import parquet
@@ -182,7 +183,7 @@ def _preset_of(preset: Preset | None, base: TrainedModel | None, changed: bool) 
     return preset if base is None or changed else fine_tuning(preset)
 
 
-def fingerprint(shards: list[Shard]) -> str:
+def fingerprint(shards: Sequence[Piece]) -> str:
     """SHA-256 over names, rows and sizes of the shards and the bytes of the first, hexadecimal.
 
     Args:
@@ -258,7 +259,7 @@ def _require_stage(model: Cascade, name: str) -> None:
         raise InputError(f"--only '{name}' is no stage of this model; choose one of {', '.join(model.stages)}.")
 
 
-def phase_of(parts: Split, training: Training, result: TrainingResult, **what: Any) -> dict[str, Any]:  # noqa: ANN401
+def phase_of(parts: Parts, training: Training, result: TrainingResult, **what: Any) -> dict[str, Any]:  # noqa: ANN401
     """What a card says of one phase of training.
 
     Args:

@@ -1,0 +1,42 @@
+"""What all sections of a preset share, and the choice of a diffusion process."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["Process", "Section"]
+
+
+class Section(BaseModel):
+    """A table of a preset: frozen, finite, and without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Process(Section):
+    """How noise becomes data in a diffusion stage: a choice of parts of `cloudchamber.process`."""
+
+    kind: Literal["denoiser", "variance", "average", "likelihood"] = "denoiser"
+    schedule: Literal["rectified", "cosine", "vp", "sub-vp", "ve", "edm", "ddpm-linear", "ddpm-cosine"] = "rectified"
+    target: Literal["eps", "x", "v", "velocity", "edm"] = "velocity"
+    times: Literal["uniform", "logit-normal", "log-normal"] = "logit-normal"
+    weight: Literal["simple", "likelihood", "edm"] = "simple"
+    steps: int = Field(default=1000, ge=21, le=10_000, description="of the discrete schedules")
+    floor: float = Field(default=1e-3, gt=0, le=1, description="share of uniform draws of the step, learnt variances")
+
+    @model_validator(mode="after")
+    def _variance_is_discrete(self) -> "Process":
+        if self.kind == "variance" and not self.schedule.startswith("ddpm"):
+            raise ValueError("a learnt variance needs a schedule ddpm-linear or ddpm-cosine")
+        return self
+
+    @property
+    def marginal(self) -> bool:
+        """Whether it is trained on the likelihood of single numbers, which images with marginals have alone."""
+        return self.kind == "likelihood"
+
+    @model_validator(mode="after")
+    def _averages_are_velocities(self) -> "Process":
+        if self.kind == "average" and (self.target != "velocity" or self.schedule in {"ve", "edm"}):
+            raise ValueError("average velocities have the target velocity and no schedule that scales its input")
+        return self

@@ -1,0 +1,52 @@
+"""Sections of a preset of the family calo: the stages that make a shower."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from cloudchamber.recipes.sections import Process, Section
+
+__all__ = ["CountsStage", "SetStage", "ShowerStages", "VisibleStage"]
+
+
+class VisibleStage(Section):
+    """The diffusion model of the visible energy."""
+
+    width: int = Field(default=64, ge=8, le=4096)
+    depth: int = Field(default=2, ge=1, le=64)
+    repeats: int = Field(default=8, ge=1, le=64)
+    process: Process = Process()
+
+
+class CountsStage(Section):
+    """The autoregressive model of the hits of each layer."""
+
+    width: int = Field(default=64, ge=8, le=4096, multiple_of=4)
+    depth: int = Field(default=2, ge=1, le=64)
+
+
+class SetStage(Section):
+    """A diffusion model of a set: the energies of the layers, or the hits."""
+
+    width: int = Field(default=64, ge=8, le=4096, multiple_of=4)
+    depth: int = Field(default=3, ge=1, le=64)
+    heads: int = Field(default=4, ge=1, le=64)
+    expansion: int = Field(default=4, ge=1, le=16)
+    process: Process = Process()
+
+
+class ShowerStages(Section):
+    """All stages, in the order in which they are sampled."""
+
+    visible: VisibleStage = VisibleStage()
+    counts: CountsStage = CountsStage()
+    layers: SetStage = SetStage()
+    hits: SetStage = SetStage(width=128, depth=5)
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if any(stage.width % stage.heads for stage in (self.layers, self.hits)):
+            raise ValueError("the width of a stage must be a multiple of its heads")
+        if any(stage.process.kind != "denoiser" for stage in (self.visible, self.layers, self.hits)):
+            raise ValueError("stages of showers are trained as plain denoisers")
+        return self

@@ -1,0 +1,366 @@
+r"""Showers as a cloud of hits, with what is drawn before them: visible energy, hits and energies of the layers.
+
+A shower of incident energy E is made in four steps, each given those before it:
+
+    visible   V = sum of all hits:     ln(V / E) = mu(E) + sigma(E) R(z)
+    counts    n_l, the hits of each layer
+    layers    energies V_l of the layers with hits, through their excess over the threshold theta,
+              X_l = V_l - n_l theta:   ln(X_l N / (n_l X)) = L_l(z),   X = sum_l X_l
+    hits      place and energy e of each hit:
+              (x, y) = r (cos phi, sin phi) with r = P_l(|z|) and the angle phi of z,
+              ln((e - theta) n_l / X_l) = Q_l(z)
+
+N is the number of all hits. R, L_l, P_l and Q_l are quantile maps that make unit normals z of what the data have; mu
+and ln sigma are parabolas in ln E. Hits are smeared over their cells, so that z has a density, and put back with at
+most one in each (`places`). When a shower is made, the energies of the layers are scaled to the visible energy, and
+those of the hits to the energies of their layers, so energy is conserved exactly, and no hit is below the threshold.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cloudchamber.errors import InputError
+from cloudchamber.events import Cells, Geometry, Showers
+from cloudchamber.represent.places import Bins, Places, separate
+from cloudchamber.represent.shower_scales import (
+    TINY,
+    Given,
+    Scales,
+    given_of,
+    hit_share,
+    layer_share,
+    require_threshold,
+)
+from cloudchamber.tensors.batch import Batch, Bundle
+from cloudchamber.tensors.bijections import TabulatedMap
+from cloudchamber.tensors.rng import Rng
+
+__all__ = ["HitsRepresentation"]
+
+_SEED = 20231
+"""Of the smearing in `encode`, which must give the same rows whenever it is called."""
+_FEWEST = 200
+"""Layers with fewer values than this share a quantile map with all others."""
+
+Array = NDArray[np.float64]
+
+
+class HitsRepresentation:
+    """Showers <-> tensors.
+
+    Args:
+        geometry: the cells.
+        scales: see `Scales`.
+        visible: the map R, one row.
+        layers: the maps L_l.
+        radius: the maps P_l.
+        energy: the maps Q_l.
+        most: most hits of a layer.
+    """
+
+    VISIBLE_CONTEXT, COUNTS_CONTEXT, CONTEXT, LAYER_CONTEXT, HIT_CONTEXT = 1, 2, 3, 1, 2
+
+    def __init__(
+        self, geometry: Geometry, scales: Scales, *, visible: TabulatedMap, layers: TabulatedMap,
+        radius: TabulatedMap, energy: TabulatedMap, most: int,
+    ) -> None:  # fmt: skip
+        self.geometry, self.scales, self.most = geometry, scales, most
+        self._maps = {"visible": visible, "layers": layers, "radius": radius, "energy": energy}
+        self.places = Places(geometry)
+
+    @classmethod
+    def fit(cls, showers: Showers) -> "HitsRepresentation":
+        """The maps that fit a sample.
+
+        Args:
+            showers: of one calorimeter; showers without hits are left out.
+
+        Raises:
+            InputError: if there are too few showers, or hits below the threshold.
+        """
+        showers = _with_hits(showers)
+        if len(showers) < 20:
+            raise InputError(f"{len(showers)} showers with hits are too few to fit a model to; give at least 20.")
+        geometry, given = showers.geometry, given_of(showers)
+        scales = Scales.fit(given)
+        residual = scales.residual(given).numpy()
+        n, layers = given.counts, len(geometry.layers)
+        row, layer = (index.numpy() for index in torch.nonzero(n, as_tuple=True))
+        share = layer_share(given)[row, layer].numpy()
+        hit_layer = torch.from_numpy(showers.layer)
+        point = Places(geometry).smear(
+            hit_layer, Bins(*map(torch.from_numpy, showers.cells[1:])), _draws(len(hit_layer), 2)
+        )
+        own, lone = hit_share(showers, given)
+        return cls(
+            geometry,
+            scales,
+            visible=TabulatedMap.fit([residual]),
+            layers=TabulatedMap.fit(_by_layer(share, layer, layers)),
+            radius=TabulatedMap.fit(_radii(geometry, point.norm(dim=-1).numpy(), showers.layer), "rayleigh"),
+            energy=TabulatedMap.fit(_by_layer(own[~lone], showers.layer[~lone], layers)),
+            most=int(n.max()),
+        )
+
+    def state(self) -> dict[str, Tensor]:
+        """All fitted tensors, by name."""
+        text = torch.frombuffer(bytearray(self.geometry.model_dump_json().encode()), dtype=torch.uint8)
+        maps = {f"{name}.{key}": value for name, m in self._maps.items() for key, value in m.state().items()}
+        return {"geometry": text, "most": torch.tensor(self.most), **self.scales.state(), **maps}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Tensor]) -> "HitsRepresentation":
+        """The representation that `state` came from.
+
+        Args:
+            state: tensors by name.
+        """
+        maps = {
+            name: TabulatedMap.from_state({key: state[f"{name}.{key}"] for key in ("knots", "low", "high")})
+            for name in ("visible", "layers", "radius", "energy")
+        }
+        geometry = Geometry.model_validate_json(state["geometry"].numpy().tobytes())
+        return cls(geometry, Scales.from_state(state), most=int(state["most"]), **maps)
+
+    def encode(self, showers: Showers) -> Bundle:
+        """What a model is trained on: parts visible, counts, layers and hits; showers without hits are left out.
+
+        Args:
+            showers: of this calorimeter.
+
+        Raises:
+            InputError: if they are of another calorimeter, or have hits below the threshold.
+        """
+        if showers.geometry != self.geometry:
+            raise InputError("the showers are of another calorimeter than the model; give those of the model's cells.")
+        showers = _with_hits(showers)
+        given = given_of(showers)
+        weight = torch.ones(len(showers))
+        visible = self._map("visible", self.scales.residual(given), torch.zeros(len(showers), dtype=torch.long))
+        counts = given.counts.clamp(max=self.most)
+        return Bundle({
+            "visible": Batch(visible[:, None].float(), weight, self.scales.incident(given.incident)),
+            "counts": Batch(counts.float(), weight, self.counts_context(given.incident, given.visible)),
+            "layers": self._encode_layers(given),
+            "hits": self._encode_hits(showers, given),
+        })  # fmt: skip
+
+    def counts_context(self, incident: Tensor, visible: Tensor) -> Tensor:
+        """Context of the counts, shape (B, 2), float32.
+
+        Args:
+            incident: MeV, shape (B,).
+            visible: MeV, shape (B,).
+        """
+        residual = self.scales.residual_of(incident, visible)[:, None].clamp(-6, 6)
+        return torch.cat([self.scales.incident(incident), residual.float()], dim=1)
+
+    def visible(self, z: Tensor, incident: Tensor) -> Tensor:
+        """Visible energies, MeV, shape (B,), float64.
+
+        Args:
+            z: drawn scores, shape (B, 1).
+            incident: MeV, shape (B,).
+        """
+        rows = torch.zeros(len(z), dtype=torch.long)
+        return self.scales.visible(self._maps["visible"].inverse(z[:, 0], rows), incident)
+
+    def fits(self, visible: Tensor, counts: Tensor) -> Tensor:
+        """Whether numbers of hits are possible with a visible energy, shape (B,).
+
+        Args:
+            visible: MeV, shape (B,).
+            counts: hits of each layer, shape (B, L).
+        """
+        total = counts.sum(1)
+        room = torch.from_numpy(self.geometry.shapes.prod(1))
+        return (total > 0) & (visible > total * (self.geometry.threshold + TINY)) & (counts <= room).all(1)
+
+    def layers_given(self, incident: Tensor, visible: Tensor, counts: Tensor) -> Batch:
+        """Conditions of the layers' energies, for the layers with hits.
+
+        Args:
+            incident: MeV, shape (B,).
+            visible: MeV, shape (B,).
+            counts: hits of each layer, shape (B, L).
+        """
+        mask, layer = _first(counts > 0)
+        context = torch.cat([self.counts_context(incident, visible), self.scales.total(counts)], dim=1)
+        log_n = self.scales.log_count(counts.gather(1, layer)).masked_fill(~mask, 0.0)
+        x = torch.zeros(*mask.shape, 1)
+        return Batch(x, torch.ones(len(x)), context, mask, layer.masked_fill(~mask, 0), log_n[..., None])
+
+    def excess(self, z: Tensor, given: Batch, visible: Tensor, counts: Tensor) -> Tensor:
+        """Energies of the layers above the threshold of their hits, MeV, shape (B, L), float64.
+
+        Args:
+            z: drawn scores, shape (B, M, 1).
+            given: conditions they were drawn for, see `layers_given`.
+            visible: MeV, shape (B,).
+            counts: hits of each layer, shape (B, L).
+        """
+        assert given.mask is not None
+        assert given.tokens is not None
+        share = self._maps["layers"].inverse(z[..., 0], given.tokens, bounded=True)
+        n = counts.gather(1, given.tokens).double().masked_fill(~given.mask, 0.0)
+        weight = n * share.exp()
+        total = visible - counts.sum(1).double() * self.geometry.threshold
+        excess = weight * (total / weight.sum(1))[:, None]
+        return torch.zeros(counts.shape, dtype=torch.float64).scatter_add(1, given.tokens, excess)
+
+    def hits_given(self, given: Given) -> Batch:
+        """Conditions of the hits; the x is zero.
+
+        Args:
+            given: what is known before.
+        """
+        total = given.counts.sum(1)
+        mask = torch.arange(int(total.max())) < total[:, None]
+        layer = torch.zeros(mask.shape, dtype=torch.long)
+        layers = torch.arange(given.counts.shape[1]).expand_as(given.counts)
+        layer[mask] = layers.flatten().repeat_interleave(given.counts.flatten())
+        context = torch.cat(
+            [self.counts_context(given.incident, given.visible), self.scales.total(given.counts)], dim=1
+        )
+        about = torch.stack([self.scales.log_count(given.counts), self.scales.mean_hit(given)], dim=-1)
+        each = about.gather(1, layer[..., None].expand(-1, -1, 2)).masked_fill(~mask[..., None], 0.0)
+        return Batch(torch.zeros(*mask.shape, 3), torch.ones(len(mask)), context, mask, layer, each)
+
+    def decode(self, z: Tensor, given: Given) -> Showers:
+        """Showers from the scores of their hits.
+
+        Args:
+            z: drawn scores, shape (B, N, 3), hits in the order of `hits_given`.
+            given: what they were drawn for.
+        """
+        conditions = self.hits_given(given)
+        assert conditions.mask is not None
+        assert conditions.tokens is not None
+        mask, layer = conditions.mask, conditions.tokens[conditions.mask]
+        row = torch.nonzero(mask)[:, 0]
+        point = self._points(z[mask][:, :2].double(), layer)
+        bins = self.places.find(layer, point)
+        cells = Cells(layer.numpy(), *(index.numpy() for index in bins))
+        cells = separate(self.geometry, row.numpy(), cells, point.numpy())
+        weight = self._maps["energy"].inverse(z[mask][:, 2], layer, bounded=True).exp()
+        group = row * given.counts.shape[1] + layer
+        sums = torch.zeros(given.counts.numel(), dtype=torch.float64).index_add(0, group, weight)
+        energy = self.geometry.threshold + weight * (given.excess.flatten() / sums.clamp(min=1e-300))[group]
+        return Showers(given.incident.numpy(), given.counts.sum(1).numpy(), cells, energy.numpy(), self.geometry)
+
+    def vary(self, rows: Batch, rng: Rng) -> Batch:
+        """Hits smeared anew over their cells, and mirrored where the calorimeter has the symmetries of a square.
+
+        Args:
+            rows: the part hits of encoded showers.
+            rng: random stream.
+        """
+        assert rows.mask is not None
+        assert rows.tokens is not None
+        draws, signs, device = rng.uniform(rows.x.shape[1], 3).cpu(), rng.uniform(3).cpu(), rows.x.device
+        x, layer = rows.x.cpu(), rows.tokens.cpu()
+        bins = self.places.find(layer, self._points(x[..., :2].double(), layer))
+        point = self.places.smear(layer, bins, draws[..., :2])
+        if self.geometry.is_square:
+            flip = torch.where(signs[:, None, :2] < 0.5, -1.0, 1.0).double()
+            point = torch.where(signs[:, 2, None, None] < 0.5, point.flip(-1), point) * flip
+        moved = self._scores(point, layer).to(x)
+        changed = torch.cat([moved, x[..., 2:]], dim=-1).masked_fill(~rows.mask.cpu()[..., None], 0.0)
+        return Batch(changed.to(device), rows.weight, rows.context, rows.mask, rows.tokens, rows.token_context)
+
+    def log_det(self, rows: Batch) -> Tensor:
+        """Ln |det dz/d(x, y, ln((e - theta) n_l / X_l))| of each shower's hits, shape (B,), float64.
+
+        Args:
+            rows: the part hits of encoded showers.
+        """
+        assert rows.mask is not None
+        assert rows.tokens is not None
+        radius, energy = self._maps["radius"], self._maps["energy"]
+        length = rows.x[..., :2].double().norm(dim=-1)
+        r = radius.inverse(length, rows.tokens)
+        angular = torch.where(r > 0, length / r, torch.ones_like(r)).log()  # dz = (|z| / r) r dphi
+        place = radius.log_det(r, rows.tokens) + angular
+        share = energy.log_det(energy.inverse(rows.x[..., 2], rows.tokens), rows.tokens)
+        return (place + share).masked_fill(~rows.mask, 0.0).sum(1)
+
+    def _encode_layers(self, given: Given) -> Batch:
+        rows = self.layers_given(given.incident, given.visible, given.counts)
+        assert rows.mask is not None
+        assert rows.tokens is not None
+        share = layer_share(given).gather(1, rows.tokens)
+        z = self._map("layers", share, rows.tokens).masked_fill(~rows.mask, 0.0)
+        return Batch(z[..., None].float(), rows.weight, rows.context, rows.mask, rows.tokens, rows.token_context)
+
+    def _encode_hits(self, showers: Showers, given: Given) -> Batch:
+        rows = self.hits_given(given)
+        assert rows.mask is not None
+        order = np.lexsort((showers.layer, showers.row))
+        layer = torch.from_numpy(showers.layer[order])
+        draws = _draws(len(layer), 2)
+        bins = Bins(*(torch.from_numpy(index[order]) for index in showers.cells[1:]))
+        share, lone = hit_share(showers, given)
+        score = self._map("energy", torch.from_numpy(share[order]), layer)
+        free = torch.randn(len(layer), generator=torch.Generator().manual_seed(_SEED), dtype=torch.float64)
+        score = torch.where(torch.from_numpy(lone[order]), free, score)
+        place = self._scores(self.places.smear(layer, bins, draws), layer)
+        rows.x[rows.mask] = torch.cat([place, score[:, None]], dim=1).float()
+        return rows
+
+    def _map(self, name: str, values: Tensor, row: Tensor) -> Tensor:
+        return self._maps[name].forward(values, row).clamp(-8, 8)
+
+    def _scores(self, point: Tensor, layer: Tensor) -> Tensor:
+        """Unit normals in the plane, of points in mm."""
+        radius = point.norm(dim=-1)
+        length = self._maps["radius"].forward(radius, layer)
+        return point * (length / radius.clamp(min=1e-12))[..., None]
+
+    def _points(self, z: Tensor, layer: Tensor) -> Tensor:
+        """Points in mm, of unit normals in the plane."""
+        length = z.norm(dim=-1)
+        radius = self._maps["radius"].inverse(length, layer, bounded=True)
+        return z * (radius / length.clamp(min=1e-12))[..., None]
+
+
+def _with_hits(showers: Showers) -> Showers:
+    """The showers that have hits, none of them below the threshold."""
+    require_threshold(showers)
+    kept = showers.counts > 0
+    return replace(showers, incident_energy=showers.incident_energy[kept], counts=showers.counts[kept])
+
+
+def _draws(hits: int, size: int) -> Tensor:
+    """Uniform numbers, the same ones whenever it is called."""
+    return torch.rand(hits, size, generator=torch.Generator().manual_seed(_SEED), dtype=torch.float64)
+
+
+def _by_layer(values: Array, layer: NDArray[np.int64], layers: int) -> list[Array]:
+    """Values of each layer; all values where there are few."""
+    order = np.argsort(layer, kind="stable")
+    parts = np.split(values[order], np.cumsum(np.bincount(layer, minlength=layers))[:-1])
+    return [part if len(part) >= _FEWEST else values for part in parts]
+
+
+def _radii(geometry: Geometry, radius: Array, layer: NDArray[np.int64]) -> list[Array]:
+    """Radii of the hits of each layer, with that of its farthest corner, so that the map ends there."""
+    corner = [
+        np.hypot(*(np.abs(edges).max() for edges in (one.first, one.second)))
+        if geometry.kind == "cartesian"
+        else max(one.first)
+        for one in geometry.layers
+    ]
+    parts = _by_layer(radius, layer, len(geometry.layers))
+    return [np.append(part, farthest) for part, farthest in zip(parts, corner, strict=True)]
+
+
+def _first(chosen: Tensor) -> tuple[Tensor, Tensor]:
+    """Columns that are chosen in each row, in their order, padded: mask and index, shape (B, most) each."""
+    index = torch.argsort((~chosen).to(torch.uint8), dim=1, stable=True)
+    number = chosen.sum(1)
+    most = max(int(number.max()), 1)
+    return torch.arange(most) < number[:, None], index[:, :most]
