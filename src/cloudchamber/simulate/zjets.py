@@ -13,7 +13,7 @@ As in `simulate.pythia` a shard is a pure function of (setting, seed, shard numb
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import awkward as ak
 import numpy as np
@@ -154,7 +154,7 @@ def _assembled(flat: FlatRecord, muons: _Muons, jets: Jets, rows: NDArray[np.int
     kept = np.repeat(np.isin(np.arange(len(jets.offsets) - 1), rows), np.diff(jets.offsets))
     of_jets = {"px": jets.momenta[kept, 1], "py": jets.momenta[kept, 2], "pz": jets.momenta[kept, 3],
                "mass": jets.mass[kept]}  # fmt: skip
-    columns = {"pdg_id": np.full(len(is_jet), JET, dtype=np.int32)}
+    columns: dict[str, NDArray[Any]] = {"pdg_id": np.full(len(is_jet), JET, dtype=np.int32)}
     columns["pdg_id"][first], columns["pdg_id"][first + 1] = MUON, -MUON
     for name, source in {"px": "p.px", "py": "p.py", "pz": "p.pz", "mass": "m"}.items():
         values = np.empty(len(is_jet), dtype=np.float32)
