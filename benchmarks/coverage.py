@@ -38,7 +38,16 @@ from cloudchamber.simulate.pythia import DISSetting
 
 Array = NDArray[np.float64]
 _BINS = 24
-_OBSERVABLES = ("log10_Q2", "log10_x", "W", "n_charged")
+_OBSERVABLES = {
+    "log10_Q2": r"$\log_{10}(Q^2\,/\,\mathrm{GeV}^2)$",
+    "log10_x": r"$\log_{10}x_B$",
+    "W": r"$W$ [GeV]",
+    "n_charged": "charged particles",
+}
+_LABELS = {
+    "e'": "e$^\\prime$", "pi+": r"$\pi^+$", "K+": "K$^+$", "p": "p", "gamma": r"$\gamma$",
+    "pT": r"$p_T$ [GeV]", "eta": r"$\eta$",
+}  # fmt: skip
 _FEATURES = (("e'", "pT"), ("pi+", "pT"), ("pi+", "eta"), ("K+", "pT"), ("p", "eta"), ("gamma", "pT"))
 
 
@@ -47,12 +56,14 @@ class Spectrum:
     """One of the ten.
 
     Attributes:
-        name: for the table and the axis.
+        name: for the table.
+        label: of the axis.
         columns: of candidate, truth and other members.
         edges: bins.
     """
 
     name: str
+    label: str
     columns: Columns
     edges: Array
 
@@ -112,14 +123,18 @@ def spectra(comparison: Comparison) -> list[Spectrum]:
         comparison: a member, the truth, and the other members.
     """
     found = []
-    for key in _OBSERVABLES:
+    for key, label in _OBSERVABLES.items():
         columns = comparison.observable(key)
         values = columns.reference.values
         whole = key.startswith("n_")
-        found.append(Spectrum(key, columns, integer_edges(values) if whole else quantile_edges(values, _BINS)))
+        edges = integer_edges(values) if whole else quantile_edges(values, _BINS)
+        found.append(Spectrum(key, label, columns, edges))
     for species, feature in _FEATURES:
         columns = comparison.feature(species_named(species), feature_named(feature))
-        found.append(Spectrum(f"{feature} of {species}", columns, quantile_edges(columns.reference.values, _BINS)))
+        edges = quantile_edges(columns.reference.values, _BINS)
+        symbol, unit = _LABELS[feature].partition(" ")[::2]
+        label = f"{symbol} of {_LABELS[species]} {unit}".rstrip()
+        found.append(Spectrum(f"{feature} of {species}", label, columns, edges))
     return found
 
 
@@ -168,7 +183,7 @@ def draw(comparison: Comparison, chosen: argparse.Namespace) -> None:
         comparison: of the first member.
         chosen: the options of the command.
     """
-    panels = [Panel(s.columns, s.edges, s.name, "per event", ratio_range=(0.8, 1.2)) for s in spectra(comparison)]
+    panels = [Panel(s.columns, s.edges, s.label, "per event", ratio_range=(0.8, 1.2)) for s in spectra(comparison)]
     with house_style():
         figure = draw_panels(comparison, panels, 5, width=3.4, height=3.4)
         figure.savefig(chosen.folder / "coverage.png", dpi=110)

@@ -11,20 +11,24 @@ first student, whose other stages stay as they are.
 """
 
 import argparse
+import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from matplotlib.ticker import NullFormatter
 from table import print_table
 
+from cloudchamber.errors import InputError
 from cloudchamber.evaluate.document import MetricsDocument
 from cloudchamber.recipes.config import DIFFUSION_STAGES
 from cloudchamber.recipes.evaluation import evaluate_files
 from cloudchamber.recipes.generation import GenerationSetting, generate_file, load
 from cloudchamber.recipes.store import TrainedModel, load_model, save_model
+from cloudchamber.tensors.named import part
 
 STAGES = DIFFUSION_STAGES["cascade"]
 SHOWN = ("AUC, observables", "AUC, particle cloud", "FPD", "sliced W1")
@@ -57,18 +61,27 @@ def opened(student: str) -> TrainedModel:
 def mixed(base: TrainedModel, student: TrainedModel, stages: tuple[str, ...], path: Path) -> None:
     """Write a model with some stages of a student in a base, each sampled with the calls it was taught to take.
 
+    A cloud brings the maps and the species stage that it was taught with; electrons have the same coordinates in both.
+    The solver is the base's while one of its stages is left: with one call all solvers take the same step.
+
     Args:
         base: the other stages.
         student: the model whose stages are put in.
         stages: names.
         path: of the weights' file.
     """
-    for name in stages:
-        base.model[name].load_state_dict(student.model[name].state_dict())
-    calls = {name: (student if name in stages else base).card.preset.sampling.calls for name in STAGES}
-    sampling = student.card.preset.sampling.model_copy(update={"stage_calls": calls})
-    preset = base.card.preset.model_copy(update={"sampling": sampling})
-    save_model(path, base.model, base.representation, base.card.model_copy(update={"preset": preset}))
+    giver = {name: student if name in stages else base for name in STAGES}
+    whole, electron = giver["cloud"], giver["electron"]
+    ours, theirs = (part(model.representation.state(), "electron") for model in (whole, electron))
+    if any(not torch.equal(ours[name], theirs[name]) for name in ours):
+        raise InputError("these models have different coordinates of the electron, so its stage cannot be exchanged.")
+    model = copy.deepcopy(whole.model)
+    model.stages["electron"] = copy.deepcopy(electron.model["electron"])
+    calls = {name: giver[name].card.preset.sampling.calls for name in STAGES}
+    sampler = (student if len(stages) == len(STAGES) else base).card.preset.sampling
+    sampling = sampler.model_copy(update={"stage_calls": calls})
+    preset = whole.card.preset.model_copy(update={"sampling": sampling, "electron": electron.card.preset.electron})
+    save_model(path, model, whole.representation, whole.card.model_copy(update={"preset": preset}))
 
 
 def judged(student: str, stages: tuple[str, ...], chosen: argparse.Namespace) -> MetricsDocument:

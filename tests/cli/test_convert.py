@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cloudchamber.cli import main as cli
-from cloudchamber.events import Events
+from cloudchamber.events import Beams, Events
 from cloudchamber.formats import files, parquet
 
 
@@ -41,6 +41,23 @@ def test_there_and_back_is_the_identity(source: Path, tmp_path: Path) -> None:
     assert run("convert", tmp_path / "a.hepmc3.gz", tmp_path / "b.parquet") == 0
     assert run("convert", tmp_path / "b.parquet", tmp_path / "b.hepmc3.gz") == 0
     assert (tmp_path / "a.hepmc3.gz").read_bytes() == (tmp_path / "b.hepmc3.gz").read_bytes()
+
+
+def test_beams_are_told_where_the_source_does_not_say_them(source: Path, tmp_path: Path) -> None:
+    unnamed = files.read(source)
+    parquet.write(tmp_path / "unnamed.parquet", unnamed.with_run(unnamed.run.with_(beams=None)))
+    assert run("convert", tmp_path / "unnamed.parquet", tmp_path / "named.parquet", "--beams", "10x275") == 0
+    named = files.read(tmp_path / "named.parquet")
+    assert named.run.beams == Beams(electron=10.0, hadron=275.0)
+    assert (named.flat("pz") == unnamed.flat("pz")).all()
+
+
+def test_other_beams_than_the_source_says_are_refused(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("convert", source, tmp_path / "a.parquet", "--beams", "18x275") == 2
+    assert "so --beams 18x275 is wrong" in capsys.readouterr().err
+    assert not (tmp_path / "a.parquet").exists()
 
 
 @pytest.mark.parametrize(

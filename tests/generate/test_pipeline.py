@@ -164,3 +164,10 @@ def test_unfolding_is_a_function_of_seed_and_block(folded: Pipeline) -> None:
     one, same, other = (folded.block(2, seed=seed).events for seed in (5, 5, 6))
     assert one.particles.to_list() == same.particles.to_list()
     assert one.flat("px")[:20].tolist() != other.flat("px")[:20].tolist()
+
+
+def test_a_tally_tells_only_what_there_was() -> None:
+    assert not str(Tally(events=256))
+    told = str(Tally(events=99, species_draws=100, decay_redraws=2))
+    assert told == "species lists accepted 99.0%, decays redrawn 2"
+    assert str(Tally(events=256, redrawn_images=3)) == "images without an electron redrawn 3"

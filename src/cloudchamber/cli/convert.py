@@ -11,6 +11,7 @@ __all__ = ["convert"]
 def convert(
     source: Annotated[Path, typer.Argument(help="A file of events, or a folder of Parquet shards.")],
     target: Annotated[Path, typer.Argument(help="The file to make; its suffix picks the format.")],
+    beams: Annotated[str | None, typer.Option(help="Electron x hadron, in GeV, where the source does not say.")] = None,
 ) -> None:
     """Write events in another format: .hepmc3, .hepmc3.gz, .hepmc3.zst, .parquet or .root.
 
@@ -20,20 +21,23 @@ def convert(
     Args:
         source: a file of events, or a folder of Parquet shards.
         target: the file to make; its suffix picks the format.
+        beams: energies, where the source does not say them.
 
     Raises:
-        InputError: if the source cannot be read or the target not be written.
+        InputError: if the source cannot be read, says other beams, or the target cannot be written.
     """
     from cloudchamber.cli.progress import event_bar
     from cloudchamber.errors import InputError
     from cloudchamber.formats.files import iterate, open_writer, read_run
+    from cloudchamber.recipes.intake import with_beams
 
     if target.exists() and target.resolve() == source.resolve():
         raise InputError(f"'{target}' is both source and target; give the target another name.")
-    writer, written = open_writer(target, read_run(source)), 0
+    run = with_beams(read_run(source), beams, source)
+    writer, written = open_writer(target, run), 0
     with event_bar("converting", None) as advance, writer:
         for events in iterate(source):
-            writer.write(events)
+            writer.write(events.with_run(run))
             advance(len(events))
             written += len(events)
     typer.echo(f"{written:,} events written: '{target}'")

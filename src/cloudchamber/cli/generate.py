@@ -138,10 +138,7 @@ def generate(
         typer.echo(run.estimate())
         return
     tally = run.make()
-    typer.echo(
-        f"{events:,} events: '{out}', species lists accepted {tally.acceptance:.1%}, decays redrawn "
-        f"{tally.decay_redraws}, images without an electron redrawn {tally.redrawn_images}, seed {seed}"
-    )
+    typer.echo(", ".join(part for part in (f"{events:,} events: '{out}'", str(tally), f"seed {seed}") if part))
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,11 @@ class Tally:
         """Share of the drawn species lists that obeyed every law."""
         return self.events / self.species_draws if self.species_draws else 1.0
 
+    def __str__(self) -> str:
+        told = [f"species lists accepted {self.acceptance:.1%}"] if self.species_draws else []
+        counted = {"decays": self.decay_redraws, "images without an electron": self.redrawn_images}
+        return ", ".join(told + [f"{what} redrawn {number:,}" for what, number in counted.items() if number])
+
 
 @dataclass(frozen=True)
 class Solver:

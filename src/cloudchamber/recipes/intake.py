@@ -24,7 +24,7 @@ from cloudchamber.physics import pdg
 from cloudchamber.physics.conservation import residuals
 from cloudchamber.physics.scattered import electron_first
 
-__all__ = ["EVENTS", "ready"]
+__all__ = ["EVENTS", "ready", "with_beams"]
 
 EVENTS = "events"
 """Folder inside a run's that holds the shards."""
@@ -52,20 +52,37 @@ def ready(data: Path, out: Path, beams: str | None = None, *, resume: bool = Fal
         raise InputError(f"'{data}' does not exist; check the path of --data.")
     if data.is_dir() and len(samples(data)) > 1:
         return data
-    given, run = None if beams is None else Beams.parse(beams), files.read_run(data)
-    if given is not None and run.beams not in (None, given):
-        raise InputError(f"'{data}' says beams {run.beams.name}, so --beams {given.name} is wrong; leave it out.")
-    if (data.is_dir() or data.suffix == ".parquet") and run.beams is not None and run.level is not None:
+    said = files.read_run(data)
+    run = with_beams(said, beams, data)
+    if (data.is_dir() or data.suffix == ".parquet") and said.beams is not None and run.level is not None:
         return data
-    known = run.beams or given
-    if known is None:
+    if run.beams is None:
         raise InputError(
             f"'{data}' does not say its beams, head-on electron and proton; give them with --beams, such as 10x275."
         )
     shards = out / EVENTS
     if not (resume and any(shards.glob("*.parquet"))):
-        _write(data, shards, run.with_(beams=known))
+        _write(data, shards, run)
     return shards
+
+
+def with_beams(run: RunInfo, beams: str | None, source: Path) -> RunInfo:
+    """What a file says of its events, and the beams that its user says.
+
+    Args:
+        run: of the file.
+        beams: such as `10x275`; None for what the file says.
+        source: the file.
+
+    Raises:
+        InputError: if both say beams, but not the same.
+    """
+    if beams is None:
+        return run
+    given = Beams.parse(beams)
+    if run.beams is not None and run.beams != given:
+        raise InputError(f"'{source}' says beams {run.beams.name}, so --beams {given.name} is wrong; leave it out.")
+    return run.with_(beams=given)
 
 
 def _write(data: Path, shards: Path, run: RunInfo) -> None:
