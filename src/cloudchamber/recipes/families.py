@@ -19,9 +19,11 @@ from cloudchamber.models.cascade import Cascade
 from cloudchamber.physics.acceptance import Acceptance
 from cloudchamber.recipes.build import build_image, build_model, build_omnilearn
 from cloudchamber.recipes.config import Preset
+from cloudchamber.recipes.zjets import build_zjets, fit_zjets, zjets_pipeline
 from cloudchamber.represent.cloud import CloudRepresentation
 from cloudchamber.represent.image import ImageRepresentation
 from cloudchamber.represent.published import ACCEPTANCE, AZIMUTHS, PublishedRepresentation
+from cloudchamber.represent.vector import VectorRepresentation
 from cloudchamber.tensors.batch import Bundle
 
 __all__ = ["FAMILIES", "Blocks", "Family", "Representation", "family_of"]
@@ -59,9 +61,9 @@ class _MakeBlocks(Protocol):
         *,
         solver: Solver,
         device: str,
-        region: Region | None,
+        region: Any,  # noqa: ANN401
     ) -> Blocks:
-        """Blocks with these metadata, electrons of the region; the finisher decays what the model leaves undecayed."""
+        """Blocks with these metadata, electrons or jets of the region; the finisher decays what is undecayed."""
         ...
 
 
@@ -154,6 +156,7 @@ FAMILIES: Mapping[str, Family[Any]] = {
     "image": Family(
         _fit_image, ImageRepresentation.from_state, build_image, _image_pipeline, Acceptance.named("image")
     ),
+    "zjets": Family(fit_zjets, VectorRepresentation.from_state, build_zjets, zjets_pipeline),
 }
 
 

@@ -99,7 +99,7 @@ class VectorRepresentation:
             InputError: if they are something else.
         """
         found = values_of(events)
-        weight = torch.from_numpy(events.weight).float()
+        weight = torch.tensor(events.weight, dtype=torch.float32)
         scores = self.scores(found)
         if self.layout == "sequence":
             mask = torch.arange(_SIZE) < MUONS_SIZE + JET_SIZE * found.jets[:, None]
