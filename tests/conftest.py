@@ -134,3 +134,11 @@ def tiny_image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         text = text.replace("patch = 2", 'patch = 1, process = { kind = "denoiser" }')
     path.write_text(text)
     return path
+
+
+@pytest.fixture(scope="session")
+def zjets_events() -> Events:
+    """Muons with one to three jets."""
+    from cloudchamber.simulate.zjets import ZJetsSetting, simulate_zjets
+
+    return simulate_zjets(ZJetsSetting(), 400, seed=7, shard=0)

@@ -67,6 +67,7 @@ def generate(
     x_max: Annotated[float | None, typer.Option(help="Largest x.")] = None,
     y_min: Annotated[float | None, typer.Option(help="Smallest y.")] = None,
     y_max: Annotated[float | None, typer.Option(help="Largest y.")] = None,
+    jets: Annotated[int | None, typer.Option(help="Jets of every event, for models of jets.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how long it would take, and how large.")] = False,
 ) -> None:
     """Generate events with a trained model.
@@ -104,6 +105,7 @@ def generate(
         x_max: largest x.
         y_min: smallest y.
         y_max: largest y.
+        jets: number of jets of every event.
         dry_run: only say how long it would take, and how large.
     """
     from cloudchamber.recipes.completion import read_completion
@@ -117,7 +119,7 @@ def generate(
     generator = load(model, device)
     wanted = PhaseSpace.of(
         {"beams": beams, "extrapolate": extrapolate, "q2_min": q2_min, "q2_max": q2_max, "x_min": x_min,
-         "x_max": x_max, "y_min": y_min, "y_max": y_max}
+         "x_max": x_max, "y_min": y_min, "y_max": y_max, "jets": jets}
     )  # fmt: skip
     setting = GenerationSetting(
         seed=seed, calls=calls, sampler=sampler, decay=decay, history=decay and keeps_history, project=project,

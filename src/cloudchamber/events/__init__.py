@@ -2,7 +2,7 @@
 
 from cloudchamber.events.events import Events
 from cloudchamber.events.geometry import Cells, Geometry
-from cloudchamber.events.schema import Beams, Cuts, Level, RunInfo
+from cloudchamber.events.schema import Beams, Cuts, Level, ProtonBeams, RunInfo
 from cloudchamber.events.showers import Showers
 
-__all__ = ["Beams", "Cells", "Cuts", "Events", "Geometry", "Level", "RunInfo", "Showers"]
+__all__ = ["Beams", "Cells", "Cuts", "Events", "Geometry", "Level", "ProtonBeams", "RunInfo", "Showers"]

@@ -19,7 +19,7 @@ from pydantic import (
 
 from cloudchamber.errors import InputError
 
-__all__ = ["NAMED_BEAMS", "Beams", "Cuts", "Level", "RunInfo"]
+__all__ = ["NAMED_BEAMS", "Beams", "Cuts", "Level", "ProtonBeams", "RunInfo"]
 
 NAMED_BEAMS = ("5x41", "5x100", "9x130", "10x100", "10x275", "18x275")
 """Electron x hadron settings of the EIC campaigns, in GeV."""
@@ -80,6 +80,12 @@ class Beams(_Frozen):
         return f"{self.electron:g}x{self.hadron:g}"
 
 
+class ProtonBeams(_Frozen):
+    """Two head-on proton beams of the same energy, in GeV."""
+
+    energy: float = Field(gt=1.0, le=1e6)
+
+
 class Cuts(_Frozen):
     """Phase-space cuts that the sample was made with; Q2 in GeV^2; files hold those on x and y if there are any."""
 
@@ -104,6 +110,8 @@ class RunInfo(_Frozen):
     """
 
     beams: Beams | None = None
+    protons: ProtonBeams | None = None
+    """Instead of `beams`; files hold it if it is given."""
     cuts: Cuts = Cuts()
     level: Level | None = None
     process: str | None = None
@@ -114,6 +122,11 @@ class RunInfo(_Frozen):
     settings: tuple[str, ...] = ()
     seed: int | None = None
     provenance: dict[str, Any] = Field(default_factory=dict)
+
+    @model_serializer(mode="wrap")
+    def _without_idle_protons(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found = serialise(self)
+        return {name: value for name, value in found.items() if name != "protons" or value is not None}
 
     @model_validator(mode="after")
     def _positive_cross_section(self) -> Self:

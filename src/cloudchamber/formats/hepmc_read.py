@@ -25,6 +25,7 @@ from cloudchamber.formats.hepmc_text import DamagedTextError, Particles, Text, V
 from cloudchamber.formats.hepmc_write import END_MARK, HISTORY_ATTRIBUTE, RUN_ATTRIBUTE, START_MARK
 from cloudchamber.formats.reader import collect
 from cloudchamber.physics.record import Record, RecordFacts
+from cloudchamber.physics.zjets import JET, JET_STATUS
 
 __all__ = ["iterate", "iterate_records", "read", "read_run"]
 
@@ -288,9 +289,10 @@ def _in_standard_units(text: Text) -> tuple[Particles, Vertices]:
 
 
 def _kept_rows(particles: Particles, electrons: NDArray[np.int64], history: bool) -> NDArray[np.int64]:
-    """Rows of the particles that events hold, in their order there: the scattered electron first."""
+    """Rows of the particles and jets that events hold, in their order there: the scattered electron first."""
     status = particles.columns["status"]
-    rows = np.flatnonzero((status != _BEAM) if history else (status == _FINAL))
+    jet = (status == JET_STATUS) & (particles.columns["pdg_id"] == JET)
+    rows = np.flatnonzero((status != _BEAM) if history else (status == _FINAL) | jet)
     later = np.ones(len(status), dtype=bool)
     later[electrons] = False
     order: NDArray[np.int64] = rows[np.lexsort((later[rows], particles.event[rows]))]

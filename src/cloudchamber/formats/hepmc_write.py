@@ -27,11 +27,12 @@ from numpy.typing import NDArray
 
 from cloudchamber import __version__
 from cloudchamber.errors import InputError
-from cloudchamber.events import Beams, Events, RunInfo
+from cloudchamber.events import Events, RunInfo
 from cloudchamber.events.events import HISTORY_COLUMNS
 from cloudchamber.formats.compressed import open_for_writing
+from cloudchamber.formats.hepmc_beams import Beam, beam_attributes, beams_of
 from cloudchamber.formats.writer import EventWriter
-from cloudchamber.physics.dis import ELECTRON_MASS, PROTON_MASS, beam_momenta
+from cloudchamber.physics.zjets import JET, JET_STATUS
 
 __all__ = ["END_MARK", "HISTORY_ATTRIBUTE", "RUN_ATTRIBUTE", "START_MARK", "HepMCWriter"]
 
@@ -87,14 +88,10 @@ class _Vertices(NamedTuple):
 
 
 def _header(run: RunInfo, history: bool) -> str:
-    beams = _beams_of(run)
     attributes = {
         RUN_ATTRIBUTE: run.model_dump_json(),
         HISTORY_ATTRIBUTE: str(int(history)),
-        "electron_beam_energy": repr(beams.electron),
-        "electron_beam_pdg": "11",
-        "ion_beam_energy": repr(beams.hadron),
-        "ion_beam_pdg": "2212",
+        **beam_attributes(run),
         "seed": None if run.seed is None else str(run.seed),
         "process": run.process,
         "level": run.level,
@@ -112,24 +109,20 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("\n", "\\|")
 
 
-def _beams_of(run: RunInfo) -> Beams:
-    if run.beams is None:
-        raise InputError("HepMC3 needs the beams, and the metadata does not name them; make the events anew.")
-    return run.beams
-
-
 def _event_preamble(run: RunInfo) -> str:
     """The lines that all events share: cross-section and beams."""
-    beams = beam_momenta(_beams_of(run))
     lines = []
     if run.cross_section_pb is not None:
         error = run.cross_section_error_pb or 0.0
         lines.append(f"A 0 GenCrossSection {run.cross_section_pb!r} {error!r} -1 -1")
-    described = ((11, beams.electron, ELECTRON_MASS), (2212, beams.proton, PROTON_MASS))
-    for number, (pdg_id, (energy, px, py, pz), mass) in enumerate(described, 1):
-        momentum = " ".join(repr(float(value)) for value in (px, py, pz, energy, mass))
-        lines.append(f"P {number} 0 {pdg_id} {momentum} 4")
+    lines += [_beam_line(number, beam) for number, beam in enumerate(beams_of(run), 1)]
     return "\n".join(lines) + "\n"
+
+
+def _beam_line(number: int, beam: Beam) -> str:
+    energy, px, py, pz = beam.momentum
+    momentum = " ".join(repr(float(value)) for value in (px, py, pz, energy, beam.mass))
+    return f"P {number} 0 {beam.pdg_id} {momentum} 4"
 
 
 def _event_text(events: Events, number: int, preamble: str) -> bytes:
@@ -152,12 +145,18 @@ def _particle_lines(events: Events, vertices: _Vertices | None) -> pa.Array:
     rows = np.arange(events.offsets[-1]) - np.repeat(events.offsets[:-1], events.counts)
     px, py, pz, mass = (events.flat(name).astype(np.float64) for name in ("px", "py", "pz", "mass"))
     energy = np.sqrt(px**2 + py**2 + pz**2 + mass**2)
-    status = _text(events.flat("status")) if "status" in events.columns else "1"
+    status = _text(events.flat("status")) if "status" in events.columns else _final_status(events)
     parent = "-1" if vertices is None else _text(vertices.of_particle)
     momentum = [_text(values) for values in (px, py, pz, energy, mass)]
     number, species = _text(rows + _BEAMS + 1), _text(events.flat("pdg_id"))
     lines = _join(" ", "P", number, parent, species, *momentum, status)
     return lines if vertices is None else _join("", vertices.prefix, lines)
+
+
+def _final_status(events: Events) -> pa.Array | str:
+    """1 for particles, and the status of documentation for jets."""
+    jets = events.flat("pdg_id") == JET
+    return _text(np.where(jets, JET_STATUS, 1)) if jets.any() else "1"
 
 
 def _decay_vertices(events: Events, number: int) -> _Vertices:

@@ -9,7 +9,8 @@ float32 moves the sum by 5e-8), but 1e-4 for other generators, because Pythia8 i
 million events (photons that split into pairs) and asks no more than 1e-4 of them; mass shell 1e-9 E^2 for
 energies as written; masses 0.5 MeV, since generators' tables differ from the PDG's by less, and 2e-3 m for
 hadrons with charm or bottom, whose tables differ more. Species wider than 0.01 MeV have no fixed mass.
-Everything else is counted and must be exact.
+Everything else is counted and must be exact. Events of muons and jets are not whole: they are judged by the
+definition of `physics.zjets`, and not asked for sums.
 """
 
 from collections.abc import Callable, Iterable
@@ -23,6 +24,7 @@ from cloudchamber.physics import pdg
 from cloudchamber.physics.conservation import InitialState, Residuals, energies, residuals, sum_per_event
 from cloudchamber.physics.dis import dis_variables
 from cloudchamber.physics.record import Record, RecordFacts
+from cloudchamber.physics.zjets import JET, faults
 
 __all__ = ["RULES", "Check", "Rule", "judge"]
 
@@ -92,7 +94,8 @@ class Question:
         status = self.events.flat("status") if "status" in self.events.columns else np.ones(len(self.pdg_id))
         self.final: NDArray[np.bool_] = status == 1
         self.energy = energies(self.events) if self.facts is None else self.facts.energy
-        self.residuals = self._residuals()
+        self.holds_jets = record.events.run.protons is not None
+        self.residuals = None if self.holds_jets else self._residuals()
 
     @property
     def level(self) -> Level | None:
@@ -190,7 +193,9 @@ def _units(question: Question) -> Array | None:
 def _beams(question: Question) -> Array | None:
     facts = question.facts
     if facts is None:
-        return np.full(len(question.events), float(question.events.run.beams is None))
+        return np.full(len(question.events), float(question.events.run.beams is None and not question.holds_jets))
+    if question.holds_jets:
+        return _flags(~((facts.beam_count == 2) & (facts.beam_ids == _HADRON_BEAMS[0]).all(1)))
     hadron = np.isin(facts.beam_ids[:, 1], _HADRON_BEAMS) | (facts.beam_ids[:, 1] > _NUCLEUS)
     good = (facts.beam_count == 2) & (facts.beam_ids[:, 0] == _ELECTRON) & hadron
     return _flags(~good)
@@ -217,7 +222,9 @@ def _status(question: Question) -> Array | None:
     return question.count(question.final == _decayed(question.events))
 
 
-def _electron(question: Question) -> Array:
+def _electron(question: Question) -> Array | None:
+    if question.holds_jets:
+        return None
     events, beams = question.events, question.events.run.beams
     first = np.minimum(events.offsets[:-1], max(len(question.pdg_id) - 1, 0))
     if not len(question.pdg_id):
@@ -304,13 +311,18 @@ def _listed_mass(pdg_id: int) -> tuple[float, float]:
     return species.mass, HEAVY_MASS_TOLERANCE * species.mass if heavy else MASS_TOLERANCE_GEV
 
 
+def _jets(question: Question) -> Array | None:
+    return faults(question.events) if question.holds_jets else None
+
+
 def _unknown_species(question: Question) -> Array:
-    return question.count(~question.species(pdg.is_known))
+    pseudo = (JET,) if question.holds_jets else ()
+    return question.count(~question.species(lambda code: code in pseudo or pdg.is_known(code)))
 
 
 def _undecayed(question: Question) -> Array | None:
     level = question.level
-    if level is None or level is Level.PRIMARY:
+    if level is None or level is Level.PRIMARY or question.holds_jets:
         return None
     allowed = (_PI0,) if level is Level.PI0 else ()
     short_lived = ~question.species(lambda code: code in allowed or _is_long_lived(code))
@@ -348,11 +360,12 @@ RULES = (
     Rule("finite", "particles with a momentum, mass or energy that is not finite", _finite),
     Rule("weights", "1 where the event weight is not finite", _weights),
     Rule("units", "1 where units are not GEV and MM", _units),
-    Rule("beams", "1 where there are not an electron (-z) and a proton or nucleus (+z)", _beams),
+    Rule("beams", "1 where there are not an electron (-z) and a proton or nucleus (+z), or two protons", _beams),
     Rule("head-on frame", "transverse momentum of a beam / its energy", _head_on, HEAD_ON_TOLERANCE),
     Rule("primary vertex", "1 where no vertex takes in both beams", _vertex),
     Rule("status", "final particles (1) that decay, and decayed ones (2) that do not", _status),
     Rule("scattered electron", "1 where there is no first final electron with possible Q2, y", _electron),
+    Rule("muons and jets", "1 where there are not mu-, mu+, then 1 to 3 separated jets in falling pT", _jets),
     Rule("cross-section", "1 where it is missing", _cross_section),
     Rule("known species", "particles of unknown species, or partons", _unknown_species),
     Rule("undecayed hadrons", "final particles with c tau below 10 mm", _undecayed),

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cloudchamber.errors import InputError
 
-__all__ = ["Jets", "cluster", "has_fastjet"]
+__all__ = ["Jets", "cluster", "has_fastjet", "require_fastjet"]
 
 Array = NDArray[np.float64]
 Algorithm = Literal["antikt", "kt"]
@@ -57,6 +57,16 @@ def has_fastjet() -> bool:
     return find_spec("fastjet") is not None
 
 
+def require_fastjet() -> None:
+    """Refuse to go on without FastJet.
+
+    Raises:
+        InputError: if it is not installed.
+    """
+    if not has_fastjet():
+        raise InputError("jets need FastJet; install it with 'pip install cloudchamber[jets]'.")
+
+
 def cluster(
     momenta: Array, offsets: NDArray[np.int64], algorithm: Algorithm, *, radius: float = 1.0, pt_min: float
 ) -> Jets:
@@ -72,8 +82,7 @@ def cluster(
     Raises:
         InputError: if FastJet is not installed.
     """
-    if not has_fastjet():
-        raise InputError("jets need FastJet; install it with 'pip install cloudchamber[jets]'.")
+    require_fastjet()
     columns = dict(zip(("E", "px", "py", "pz"), momenta.T, strict=True))
     record = ak.Array({name: np.ascontiguousarray(column) for name, column in columns.items()})
     particles = ak.with_name(ak.unflatten(record, np.diff(offsets)), "Momentum4D")

@@ -30,6 +30,7 @@ DIFFUSION_STAGES: Mapping[str, tuple[str, ...]] = {
     "omnilearn": ("event", "particles"),
     "image": ("image",),
     "calo": ("visible", "layers", "hits"),
+    "zjets": ("first", "second", "third"),
 }
 """Stages of each family that are sampled with a number of network calls."""
 
@@ -125,6 +126,19 @@ class ImageStage(Section):
         return self
 
 
+class VectorStage(Section):
+    """Muons and jets as vectors, and their model in the family zjets."""
+
+    model: Literal["diffusion", "flow"] = "diffusion"
+    azimuth: Literal["line", "turned"] = Field(default="turned", description="line: as arXiv:2305.10475")
+    ordered: bool = Field(default=True, description="put pT of later jets between their bounds")
+    width: int = Field(default=256, ge=8, le=4096, multiple_of=4)
+    depth: int = Field(default=4, ge=1, le=64)
+    couplings: int = Field(default=8, ge=1, le=64, description="of the flow")
+    bins: int = Field(default=10, ge=2, le=256, description="of a spline of the flow")
+    process: Process = Process(times="uniform")
+
+
 class Training(Section):
     """How the model is trained; see `cloudchamber.train.config.TrainingConfig`."""
 
@@ -155,7 +169,7 @@ class Preset(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     description: str
     level: Level = Field(default=Level.STABLE, description="of events; showers have none")
-    family: Literal["cascade", "omnilearn", "image", "calo"] = "cascade"
+    family: Literal["cascade", "omnilearn", "image", "calo", "zjets"] = "cascade"
     cross_sections: str | None = Field(default=None, description="table with those of any beams and cuts")
     fold_decays: bool = Field(default=False, description="of narrow particles, before learning")
     fold_resonances: bool = Field(default=False, description="broad ones, by lot, after the narrow particles")
@@ -166,6 +180,7 @@ class Preset(Section):
     particles: ParticleStage = ParticleStage()
     image: ImageStage = ImageStage()
     shower: ShowerStages = ShowerStages()
+    vector: VectorStage = VectorStage()
     training: Training = Training()
     sampling: Sampling = Sampling()
 

@@ -28,6 +28,8 @@ def domain_of(samples: Sequence[Events]) -> dict[str, Any]:
         (GeV) and pT (GeV) of the scattered electron; most particles in an event; and the species with fewer than 2,000
         particles, whose momenta share maps with related species.
     """
+    if samples[0].run.protons is not None:
+        return _domain_of_jets(samples)
     columns = [_columns(events) for events in samples]
     ranges = {
         name: [float(f"{pick(pick(c[name]) for c in columns):.5g}") for pick in (min, max)] for name in columns[0]
@@ -44,6 +46,16 @@ def domain_of(samples: Sequence[Events]) -> dict[str, Any]:
         "most_particles": max(int(events.counts.max()) for events in samples),
         "species": len(species),
         "rare_species": dict(sorted(rare.items(), key=lambda item: -item[1])),
+    }
+
+
+def _domain_of_jets(samples: Sequence[Events]) -> dict[str, Any]:
+    """Numbers of jets, and the largest pT of muons and jets in GeV."""
+    events = Events.concatenate(samples)
+    numbers, found = np.unique(events.counts - 2, return_counts=True)
+    return {
+        "events_of_jets": {str(int(k)): int(n) for k, n in zip(numbers, found, strict=True)},
+        "pT_GeV": float(f"{float(events.flat('pt').max()):.5g}"),
     }
 
 

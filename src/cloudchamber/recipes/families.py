@@ -21,10 +21,12 @@ from cloudchamber.physics.acceptance import Acceptance
 from cloudchamber.recipes.build import build_image, build_model, build_omnilearn
 from cloudchamber.recipes.config import Preset
 from cloudchamber.recipes.shower_build import build_showers
+from cloudchamber.recipes.zjets import build_zjets, fit_zjets, zjets_pipeline
 from cloudchamber.represent.cloud import CloudRepresentation
 from cloudchamber.represent.hits import HitsRepresentation
 from cloudchamber.represent.image import ImageRepresentation
 from cloudchamber.represent.published import ACCEPTANCE, AZIMUTHS, PublishedRepresentation
+from cloudchamber.represent.vector import VectorRepresentation
 from cloudchamber.tensors.batch import Bundle
 
 __all__ = ["FAMILIES", "Blocks", "Family", "Representation", "family_of"]
@@ -62,9 +64,9 @@ class _MakeBlocks(Protocol):
         *,
         solver: Solver,
         device: str,
-        region: Region | None,
+        region: Any,  # noqa: ANN401
     ) -> Blocks:
-        """Blocks with these metadata, electrons of the region; the finisher decays what the model leaves undecayed."""
+        """Blocks with these metadata, electrons or jets of the region; the finisher decays what is undecayed."""
         ...
 
 
@@ -168,6 +170,7 @@ FAMILIES: Mapping[str, Family[Any]] = {
         _fit_image, ImageRepresentation.from_state, build_image, _image_pipeline, Acceptance.named("image")
     ),
     "calo": Family(_fit_showers, HitsRepresentation.from_state, build_showers, _no_pipeline),
+    "zjets": Family(fit_zjets, VectorRepresentation.from_state, build_zjets, zjets_pipeline),
 }
 
 

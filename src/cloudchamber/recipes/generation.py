@@ -214,7 +214,7 @@ class Generator:
             InputError: if the model cannot be sampled with it.
         """
         family = self.trained.card.preset.family
-        if family == "omnilearn":
+        if family in ("omnilearn", "zjets"):
             require(setting.precision != "bfloat16", f"models of the family {family} are sampled with float32 only.")
             return "float32"
         if setting.precision != "auto":

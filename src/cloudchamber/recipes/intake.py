@@ -54,7 +54,8 @@ def ready(data: Path, out: Path, beams: str | None = None, *, resume: bool = Fal
         return data
     said = files.read_run(data)
     run = with_beams(said, beams, data)
-    if (data.is_dir() or data.suffix == ".parquet") and said.beams is not None and run.level is not None:
+    complete = (said.beams or said.protons) is not None and run.level is not None
+    if (data.is_dir() or data.suffix == ".parquet") and complete:
         return data
     if run.beams is None:
         raise InputError(

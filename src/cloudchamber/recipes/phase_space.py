@@ -26,15 +26,17 @@ class PhaseSpace:
         beams: energies in GeV; None where the model knows one setting only.
         cuts: on Q2 (GeV2), x and y of the scattered electron.
         extrapolate: allow beams outside of the energies that the model was trained at.
+        jets: number of jets of every event; None for all numbers.
     """
 
     beams: Beams | None = None
     cuts: Cuts = field(default_factory=Cuts)
     extrapolate: bool = False
+    jets: int | None = None
 
     @classmethod
     def of(cls, options: dict[str, Any]) -> "PhaseSpace":
-        """Take what belongs here out of options: `beams` (also as `18x275`), the cuts by name, and `extrapolate`.
+        """Take what belongs here out of options: `beams` (also as `18x275`), cuts by name, `extrapolate`, `jets`.
 
         Args:
             options: by name; changed.
@@ -42,7 +44,8 @@ class PhaseSpace:
         beams = options.pop("beams", None)
         cuts = Cuts(**{name: options.pop(name, None) for name in CUT_NAMES})
         known = Beams.parse(beams) if isinstance(beams, str) else beams
-        return cls(beams=known, cuts=cuts, extrapolate=options.pop("extrapolate", False))
+        return cls(beams=known, cuts=cuts, extrapolate=options.pop("extrapolate", False),
+                   jets=options.pop("jets", None))  # fmt: skip
 
     @property
     def flags(self) -> str:
@@ -50,7 +53,8 @@ class PhaseSpace:
         beams = "" if self.beams is None else f" --beams {self.beams.name}"
         given = {name: getattr(self.cuts, name) for name in CUT_NAMES}
         cuts = "".join(f" --{name.replace('_', '-')} {v:g}" for name, v in given.items() if v is not None)
-        return beams + cuts + (" --extrapolate" if self.extrapolate else "")
+        jets = "" if self.jets is None else f" --jets {self.jets}"
+        return beams + cuts + (" --extrapolate" if self.extrapolate else "") + jets
 
 
 def resolve(card: Card, wanted: PhaseSpace) -> PhaseSpace:

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -21,8 +21,12 @@ from cloudchamber.formats import files, parquet
 from cloudchamber.formats.atomic import explain_os_error, remove_leftovers
 from cloudchamber.recipes.workers import Advance, exit_on_sigterm, run_tasks
 from cloudchamber.simulate.pythia import DISSetting, simulate_shard
+from cloudchamber.simulate.zjets import ZJetsSetting, simulate_zjets
 
-__all__ = ["SHARD_EVENTS", "Simulated", "plan", "simulate_folder"]
+__all__ = ["SHARD_EVENTS", "Setting", "Simulated", "plan", "simulate_folder"]
+
+Setting = DISSetting | ZJetsSetting
+"""What can be simulated."""
 
 SHARD_EVENTS = 25_000
 
@@ -52,18 +56,22 @@ class Simulated(NamedTuple):
 class _ShardJob:
     """Simulates shards and writes them into a folder."""
 
-    setting: DISSetting
+    setting: Setting
     seed: int
     folder: Path
 
     def __call__(self, shard: Shard, advance: Advance) -> None:
-        events = simulate_shard(self.setting, shard.events, seed=self.seed, shard=shard.number, advance=advance)
+        where: dict[str, Any] = {"seed": self.seed, "shard": shard.number, "advance": advance}
+        if isinstance(self.setting, DISSetting):
+            events = simulate_shard(self.setting, shard.events, **where)
+        else:
+            events = simulate_zjets(self.setting, shard.events, **where)
         run = events.run.with_(provenance=_provenance(self.setting, self.seed))
         parquet.write(self.folder / shard.file_name, events.with_run(run))
 
 
 def simulate_folder(
-    setting: DISSetting,
+    setting: Setting,
     folder: Path,
     *,
     events: int,
@@ -115,18 +123,27 @@ def plan(events: int) -> Iterator[Shard]:
         yield Shard(number, min(SHARD_EVENTS, events - start))
 
 
-def _provenance(setting: DISSetting, seed: int) -> dict[str, str]:
+def _provenance(setting: Setting, seed: int) -> dict[str, str]:
     """The command in its canonical form, without what does not change a shard (its number, the workers)."""
+    options = _dis_options(setting, seed) if isinstance(setting, DISSetting) else _zjets_options(setting, seed)
+    return {"command": f"cloudchamber simulate {options}", "package": f"cloudchamber {__version__}"}
+
+
+def _zjets_options(setting: ZJetsSetting, seed: int) -> str:
+    jets = "" if setting.jets is None else f" --jets {setting.jets}"
+    return f"zjets --energy {setting.energy:g}{jets} --seed {seed}"
+
+
+def _dis_options(setting: DISSetting, seed: int) -> str:
     q2_max = "" if setting.q2_max is None else f" --q2-max {setting.q2_max:g}"
     more = "".join(f" --set {shlex.quote(line)}" for line in setting.extra)
-    command = (
-        f"cloudchamber simulate dis --beams {setting.beams.name} --q2-min {setting.q2_min:g}{q2_max} "
+    return (
+        f"dis --beams {setting.beams.name} --q2-min {setting.q2_min:g}{q2_max} "
         f"--level {setting.level.value}{more} --seed {seed}{' --flat-q2' if setting.flat_q2 else ''}"
     )
-    return {"command": command, "package": f"cloudchamber {__version__}"}
 
 
-def _expected_run(setting: DISSetting, seed: int) -> RunInfo:
+def _expected_run(setting: Setting, seed: int) -> RunInfo:
     return setting.run_info(seed).with_(provenance=_provenance(setting, seed))
 
 

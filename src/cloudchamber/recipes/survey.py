@@ -8,9 +8,11 @@ from cloudchamber.errors import InputError
 from cloudchamber.events import Cuts, RunInfo
 from cloudchamber.generate.pipeline import Pipeline, Solver
 from cloudchamber.generate.region import Region, Trial
+from cloudchamber.generate.vector import JetRegion
 from cloudchamber.recipes.phase_space import PhaseSpace, cross_section_of, resolve
 from cloudchamber.recipes.store import TrainedModel
 from cloudchamber.represent.cloud import CloudRepresentation
+from cloudchamber.represent.vector import VectorRepresentation
 
 __all__ = ["Survey", "survey"]
 
@@ -31,7 +33,7 @@ class Survey(NamedTuple):
     """
 
     data: RunInfo
-    region: Region | None
+    region: Region | JetRegion | None
 
 
 def survey(trained: TrainedModel, wanted: PhaseSpace, solver: Solver, device: str, *, drawn: bool = True) -> Survey:
@@ -48,6 +50,10 @@ def survey(trained: TrainedModel, wanted: PhaseSpace, solver: Solver, device: st
         InputError: if the model cannot serve the beams and cuts.
     """
     card, own = trained.card, trained.card.data
+    if card.preset.family == "zjets":
+        return _of_jets(trained, wanted)
+    if wanted.jets is not None:
+        raise InputError(f"the model '{card.preset.name}' makes no jets; leave --jets out.")
     if card.preset.family != "cascade":
         if wanted.cuts != Cuts():
             raise InputError(f"the model '{card.preset.name}' cannot be cut: it has no stage for the electron alone.")
@@ -64,6 +70,26 @@ def survey(trained: TrainedModel, wanted: PhaseSpace, solver: Solver, device: st
     trial = _try(pipeline, card.preset.name, _FEWEST[card.preset.electron.beams])
     rate = trial.kept / trial.drawn
     return Survey(_with_cross_section(data, trained, run, trial), Region(run.cuts, _candidates(rate)))
+
+
+def _of_jets(trained: TrainedModel, wanted: PhaseSpace) -> Survey:
+    """A run of muons and jets; the cross-section of one number of jets is its share of the training sample's."""
+    name, own = trained.card.preset.name, trained.card.data
+    shares = cast(VectorRepresentation, trained.representation).shares
+    if wanted.beams is not None or wanted.cuts != Cuts():
+        raise InputError(f"the model '{name}' knows one setting of proton beams and no cuts; leave both out.")
+    if wanted.jets is None:
+        return Survey(own, JetRegion(None))
+    if not 1 <= wanted.jets <= len(shares) or not shares[wanted.jets - 1] > 0:
+        learnt = ", ".join(str(k + 1) for k, share in enumerate(shares.tolist()) if share > 0)
+        raise InputError(f"--jets {wanted.jets} is impossible: the model '{name}' has learnt {learnt} jets.")
+    share, known = float(shares[wanted.jets - 1]), own.cross_section_pb
+    error = own.cross_section_error_pb
+    data = own.with_(
+        cross_section_pb=None if known is None else known * share,
+        cross_section_error_pb=None if error is None else error * share,
+    )
+    return Survey(data, JetRegion(wanted.jets))
 
 
 def _candidates(rate: float) -> int:

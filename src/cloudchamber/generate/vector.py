@@ -1,0 +1,119 @@
+"""One block of muons and jets from a model of vectors.
+
+As in `generate.pipeline` a block is 256 consecutive event numbers, made whole and in the same way, and each event draws
+from streams of its own: one for the number of jets and the azimuth of the muon, one for each stage. Nothing is
+conserved and no cut is applied afterwards; only numbers that no proton beam can give are drawn again.
+"""
+
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+from cloudchamber.events import RunInfo
+from cloudchamber.generate.electrons import Electrons
+from cloudchamber.generate.pipeline import BLOCK, Block, Solver, Tally
+from cloudchamber.models.base import Samplable
+from cloudchamber.models.cascade import Cascade
+from cloudchamber.models.diffusion import Diffusion
+from cloudchamber.physics.zjets import MOST_JETS
+from cloudchamber.represent.vector import STAGES, VectorRepresentation, VectorValues
+from cloudchamber.represent.vector_map import JET_SIZE, MUONS_SIZE, jet_columns
+from cloudchamber.tensors.batch import Batch
+from cloudchamber.tensors.rng import EventRng
+
+__all__ = ["JetRegion", "VectorPipeline"]
+
+_ATTEMPTS = 100
+
+
+class JetRegion(NamedTuple):
+    """What is asked for: events of so many jets; None for the numbers of the training sample."""
+
+    jets: int | None
+
+
+class VectorPipeline:
+    """Makes blocks of events.
+
+    Args:
+        representation: events <-> vectors.
+        model: a cascade with the stages of the representation's layout.
+        run: metadata of the events.
+        solver: how diffusion stages are sampled.
+        device: where the networks run.
+        region: how many jets.
+    """
+
+    def __init__(
+        self,
+        representation: VectorRepresentation,
+        model: Cascade,
+        run: RunInfo,
+        *,
+        solver: Solver,
+        device: torch.device | str = "cpu",
+        region: JetRegion | None = None,
+    ) -> None:
+        self.representation, self.model, self.run = representation, model.to(device), run
+        self.solver, self.device = solver, device
+        self.jets = None if region is None else region.jets
+
+    @torch.no_grad()
+    def block(self, number: int, seed: int, history: bool = False, electrons: Electrons | None = None) -> Block:
+        """All events of a block.
+
+        Args:
+            number: the block's number; its events are 256 `number` to 256 `number` + 255.
+            seed: the user's seed.
+            history: not used, since nothing decays.
+            electrons: must be None; there are none.
+        """
+        assert electrons is None
+        numbers = range(number * BLOCK, (number + 1) * BLOCK)
+        draws = EventRng(seed, numbers).uniform(2).double()
+        phi, jets = 2 * torch.pi * draws[:, 0] - torch.pi, self._numbers(draws[:, 1])
+        values = torch.empty(BLOCK, MUONS_SIZE + JET_SIZE * MOST_JETS, dtype=torch.float64)
+        streams = [EventRng(seed, numbers, 1 + stage, self.device) for stage in range(MOST_JETS)]
+        rows = torch.arange(BLOCK)
+        for _ in range(_ATTEMPTS):
+            found = self._draw(jets[rows], [stream.select(rows.tolist()) for stream in streams])
+            values[rows] = found.values
+            rows = rows[~self._possible(found)]
+            if not len(rows):
+                events = self.representation.decode(VectorValues(values, jets), phi, self.run)
+                return Block(events, Tally(events=BLOCK))
+        raise RuntimeError("the model draws impossible momenta again and again; its weights must be wrong")
+
+    def _numbers(self, draws: Tensor) -> Tensor:
+        """Jets of each event."""
+        if self.jets is not None:
+            return torch.full((len(draws),), self.jets)
+        borders = self.representation.shares.cumsum(0)[:-1]
+        return 1 + torch.bucketize(draws.contiguous(), borders, right=True)
+
+    def _draw(self, jets: Tensor, streams: list[EventRng]) -> VectorValues:
+        """Values of some events."""
+        representation = self.representation
+        scores: list[Tensor] = []
+        for stage, (name, size) in enumerate(zip(STAGES, representation.sizes, strict=True)):
+            context, mask = representation.context(jets, scores), (jets > stage)[:, None]
+            given = Batch(torch.zeros(len(jets), size), torch.ones(len(jets)), context, mask)
+            scores.append(self._sample(name, given, streams[stage]))
+        return representation.values(scores, jets)
+
+    def _sample(self, name: str, given: Batch, rng: EventRng) -> Tensor:
+        stage, how = self.model[name], dict[str, Any]()
+        if any(isinstance(module, Diffusion) for module in stage.modules()):
+            how = {"calls": self.solver.calls_of(name), "sampler": self.solver.sampler}
+        return cast(Samplable[Batch, Tensor], stage).sample(given.to(self.device), rng, **how).cpu()
+
+    def _possible(self, found: VectorValues) -> Tensor:
+        """Which events two beams could make: finite, and no particle above the energy of a beam."""
+        assert self.run.protons is not None
+        v, good = found.values, found.values.isfinite().all(1)
+        particles = [(0, 1, 0), (2, 3, 0), *((pt, eta, k + 1) for k, (pt, eta, _, _) in enumerate(jet_columns(v)))]
+        for pt, eta, needed in particles:
+            energy = v[:, pt] * torch.cosh(v[:, eta])
+            good &= (energy < self.run.protons.energy) | (found.jets < needed)
+        return good

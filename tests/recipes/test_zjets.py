@@ -1,0 +1,88 @@
+"""Models of muons and jets by the commands that serve every family: train, generate, check."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cloudchamber.cli.main import main
+from cloudchamber.events import Events
+from cloudchamber.formats import files, parquet
+from cloudchamber.recipes.generation import load
+from cloudchamber.recipes.store import load_model
+from cloudchamber.represent.vector import VectorRepresentation, values_of
+
+TINY = """
+name = "tiny-zjets"
+description = "A model for tests"
+level = "stable"
+family = "zjets"
+training = { batch_size = 64, steps = 3, warm_up_steps = 1, window = 1 }
+sampling = { calls = 4, sampler = "heun" }
+[vector]
+width = 8
+depth = 1
+couplings = 2
+bins = 4
+"""
+MODELS = {
+    "flow matching": "",
+    "ddpm": '[vector.process]\nschedule = "ddpm-linear"\ntarget = "eps"\ntimes = "uniform"\nsteps = 1000\n',
+    "flow": 'model = "flow"\n',
+}
+
+
+def command(*words: object) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main([str(word) for word in words])
+    return int(stop.value.code or 0)
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def run(request: pytest.FixtureRequest, zjets_events: Events, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("zjets")
+    (folder / "tiny.toml").write_text(TINY + MODELS[request.param])
+    parquet.write(folder / "events.parquet", zjets_events)
+    assert command("train", folder / "tiny.toml", "--data", folder / "events.parquet", "--out", folder / "run",
+                   "--device", "cpu") == 0  # fmt: skip
+    return folder / "run"
+
+
+def test_a_run_makes_events_of_the_number_of_jets_that_is_asked_for(run: Path, tmp_path: Path) -> None:
+    for suffix in ("parquet", "hepmc3"):
+        out = tmp_path / f"events.{suffix}"
+        assert command("generate", "--model", run, "--jets", 2, "--events", 20, "--out", out, "--workers", 1) == 0
+        assert set(files.read(out).counts) == {4}
+    made = files.read(tmp_path / "events.parquet")
+    assert "--jets 2" in made.run.provenance["command"]
+    trained = load_model(str(run))
+    representation, whole = trained.representation, trained.card.data.cross_section_pb
+    assert isinstance(representation, VectorRepresentation)
+    assert whole is not None
+    assert made.run.cross_section_pb == pytest.approx(whole * float(representation.shares[1]))
+    assert (values_of(made).values[:, [5, 9]] > 20).all()
+
+
+def test_the_first_events_of_a_longer_run_are_the_shorter_run(run: Path, zjets_events: Events) -> None:
+    generator = load(str(run))
+    few, many = generator.sample(30, seed=4), generator.sample(300, seed=4)
+    assert np.array_equal(few.flat("px"), many[:30].flat("px"))
+    share = np.mean(many.counts == 3)
+    expected = np.mean(zjets_events.counts == 3)
+    assert abs(share - expected) < 5 * np.sqrt(expected * (1 - expected) / 300)
+
+
+def test_every_stage_has_a_loss_and_a_density(run: Path, zjets_events: Events) -> None:
+    trained = load_model(str(run))
+    rows = trained.representation.encode(zjets_events[:20])
+    with torch.no_grad():
+        density = trained.model.log_prob(rows)
+    assert density.shape == (20,)
+    assert density.isfinite().all()
+
+
+def test_what_cannot_be_made_is_said(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, sentence in ((("--jets", 4), "--jets 4 is impossible"), (("--q2-min", 30), "no cuts")):
+        assert command("generate", "--model", run, *words, "--events", 5, "--out", tmp_path / "x.parquet") == 2
+        assert sentence in capsys.readouterr().err

@@ -1,0 +1,135 @@
+"""Vectors of muons and jets: exact ways back, log-determinants from the Jacobian, and arcs that keep jets apart."""
+
+import math
+
+import awkward as ak
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from cloudchamber.errors import InputError
+from cloudchamber.events import Events
+from cloudchamber.physics.zjets import R_MIN, JetEvents, closest_pair, faults
+from cloudchamber.represent.vector import STAGES, Layout, VectorRepresentation, VectorValues, values_of
+from cloudchamber.represent.vector_map import AZIMUTHS, Azimuth, VectorMap
+
+CHOICES = [(azimuth, ordered) for azimuth in AZIMUTHS for ordered in (True, False)]
+
+
+def fitted(events: Events, azimuth: Azimuth = "turned", layout: Layout = "chain") -> VectorRepresentation:
+    return VectorRepresentation.fit(events, azimuth=azimuth, ordered=True, layout=layout)
+
+
+@pytest.fixture
+def three(zjets_events: Events) -> Tensor:
+    """Values of events with three jets."""
+    values, jets = values_of(zjets_events)
+    return values[jets == 3]
+
+
+@pytest.mark.parametrize(("azimuth", "ordered"), CHOICES)
+def test_coordinates_have_an_exact_way_back(three: Tensor, azimuth: Azimuth, ordered: bool) -> None:
+    vector_map = VectorMap(azimuth, ordered)
+    for size in (9, 13, 17):
+        values = three[:, :size]
+        torch.testing.assert_close(vector_map.inverse(vector_map.forward(values)), values, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(("azimuth", "ordered"), CHOICES)
+def test_log_determinants_are_those_of_the_jacobian(three: Tensor, azimuth: Azimuth, ordered: bool) -> None:
+    vector_map = VectorMap(azimuth, ordered)
+    for row in three[:5]:
+        jacobian = torch.autograd.functional.jacobian(lambda v: vector_map.forward(v[None])[0], row)
+        torch.testing.assert_close(torch.linalg.slogdet(jacobian).logabsdet, vector_map.log_det(row[None])[0])
+
+
+def test_any_numbers_are_events_inside_the_cuts_on_pt(zjets_events: Events) -> None:
+    representation = fitted(zjets_events)
+    jets = torch.full((500,), 3)
+    scores = [2 * torch.randn(500, size, generator=torch.Generator().manual_seed(1)) for size in representation.sizes]
+    events = representation.decode(representation.values(scores, jets), torch.zeros(500).double(), zjets_events.run)
+    pt = JetEvents.of(events).pt[:, 2:]
+    assert (pt > 20).all()
+    assert (np.diff(pt, axis=1) <= 0).all()
+
+
+@pytest.mark.parametrize("azimuth", AZIMUTHS)
+@pytest.mark.parametrize("layout", ["chain", "sequence"])
+def test_events_come_back(zjets_events: Events, azimuth: Azimuth, layout: Layout) -> None:
+    representation = VectorRepresentation.from_state(fitted(zjets_events, azimuth, layout).state())
+    found = values_of(zjets_events)
+    phi = torch.from_numpy(np.asarray(zjets_events.particles.phi[:, 0], dtype=np.float64))
+    values = representation.values(representation.scores(found), found.jets)
+    again = representation.decode(values, phi, zjets_events.run)
+    assert np.array_equal(again.counts, zjets_events.counts)
+    assert np.array_equal(again.flat("pdg_id"), zjets_events.flat("pdg_id"))
+    for name in ("px", "py", "pz", "mass"):
+        np.testing.assert_allclose(again.flat(name), zjets_events.flat(name), rtol=1e-4, atol=1e-4)
+    assert not faults(again).any()
+
+
+def test_scores_of_a_chain_are_white(zjets_events: Events) -> None:
+    bundle = fitted(zjets_events).encode(zjets_events)
+    for name in STAGES:
+        exists = bundle[name].mask[:, 0]
+        white = bundle[name].x[exists]
+        torch.testing.assert_close(white.mean(0), torch.zeros(white.shape[1]), atol=1e-5, rtol=0)
+        torch.testing.assert_close(white.T.cov(), torch.eye(white.shape[1]), atol=1e-4, rtol=0)
+        assert not bundle[name].x[~exists].any()
+    assert bundle["third"].context.shape == (len(zjets_events), 3 + 9 + 4)
+
+
+def test_a_sequence_holds_what_exists(zjets_events: Events) -> None:
+    batch = fitted(zjets_events, "circle", "sequence").encode(zjets_events)["event"]
+    assert torch.equal(batch.mask.sum(1), torch.from_numpy(5 + 4 * (zjets_events.counts - 2)))
+    assert not batch.x[~batch.mask].any()
+    torch.testing.assert_close(batch.x[:, 4, 0].double(), values_of(zjets_events).values[:, 4], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("layout", ["chain", "sequence"])
+def test_log_det_is_that_of_all_maps_together(zjets_events: Events, layout: Layout) -> None:
+    representation = fitted(zjets_events, layout=layout)
+    values, jets = values_of(zjets_events)
+    for number in (1, 2, 3):
+        size, row = 5 + 4 * number, int((jets == number).nonzero()[0, 0])
+        one, rest = values[row, :size], values[row, size:]
+
+        def scores(v: Tensor, rest: Tensor = rest, number: int = number, size: int = size) -> Tensor:
+            found = VectorValues(torch.cat([v, rest])[None], torch.tensor([number]))
+            return torch.cat(representation.scores(found), dim=1)[0, :size]
+
+        expected = torch.linalg.slogdet(torch.autograd.functional.jacobian(scores, one)).logabsdet
+        found = representation.log_det(VectorValues(values[row : row + 1], jets[row : row + 1]))
+        torch.testing.assert_close(found[0], expected)
+
+
+@pytest.mark.parametrize("column", [12, 16])
+def test_arcs_are_where_jets_would_be_too_close(zjets_events: Events, column: int) -> None:
+    representation, number = fitted(zjets_events, "circle", "sequence"), column // 4 - 1
+    values, jets = values_of(zjets_events)
+    chosen = values[jets == 3][:8]
+    chosen[:, 10], chosen[:, 12] = chosen[:, 6] + 0.25, chosen[:, 8] + 1.0
+    chosen[:, 14] = chosen[:, 10] + 0.1
+    for phi in np.linspace(-math.pi, math.pi, 101):
+        chosen[:, column] = phi
+        found = VectorValues(chosen, torch.full((8,), number))
+        arcs = representation.separation()(column, representation.scores(found)[0])
+        apart = torch.remainder(phi - arcs.centre + math.pi, 2 * math.pi) - math.pi
+        events = representation.decode(found, torch.zeros(8).double(), zjets_events.run)
+        close = closest_pair(JetEvents.of(events)) < R_MIN
+        assert np.array_equal((apart.abs() < arcs.half_width).any(1).numpy(), close)
+
+
+def test_only_azimuths_of_later_jets_avoid_arcs(zjets_events: Events) -> None:
+    representation = fitted(zjets_events, "circle", "sequence")
+    rows = representation.scores(values_of(zjets_events))[0]
+    assert [c for c in range(17) if representation.separation()(c, rows) is not None] == [12, 16]
+
+
+def test_other_events_are_refused(primary_events: Events, zjets_events: Events) -> None:
+    with pytest.raises(InputError, match="simulate zjets"):
+        values_of(primary_events)
+    muons = zjets_events.select(ak.local_index(zjets_events.particles) < 2)
+    with pytest.raises(InputError, match="simulate zjets"):
+        values_of(muons)
