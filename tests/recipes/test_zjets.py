@@ -28,7 +28,7 @@ bins = 4
 """
 MODELS = {
     "flow matching": "",
-    "ddpm": '[vector.process]\nschedule = "ddpm-linear"\ntarget = "eps"\ntimes = "uniform"\nsteps = 1000\n',
+    "ddpm": '[vector.process]\nschedule = "ddpm-linear"\ntarget = "v"\ntimes = "uniform"\nsteps = 1000\n',
     "flow": 'model = "flow"\n',
 }
 
