@@ -1,7 +1,8 @@
-"""Effective samples per evaluation of the target and per second: assisted Markov chains against other samplers.
+r"""Effective samples per evaluation of the target and per second: assisted Markov chains against other samplers.
 
     python benchmarks/mcmc.py --out mcmc.json
-    python benchmarks/mcmc.py --out mcmc-long.json --only mixture-10d --skip pocoMC --warmup 400 --draws 1500 --seeds 5
+    python benchmarks/mcmc.py --out mcmc-long.json --only mixture-10d --skip pocoMC --walkers 128 --warmup 400 \
+        --draws 1500 --seeds 3
 
 On every target with known truth, in one run, on one thread: the assisted sampler with each proposal, random-walk
 Metropolis with covariance-free steps tuned to an acceptance of 0.3 while warming up, emcee's affine-invariant ensemble,
@@ -41,7 +42,7 @@ Array = NDArray[np.float64]
 Row = dict[str, float]
 HEAD = ("target", "sampler", "seeds", "evaluations", "CPU s", "ESS", "ESS / 1000 evaluations",
         "smallest ratio to emcee", "to random walk", "ESS / s", "largest error of a mode weight")  # fmt: skip
-WALKERS, ROUNDS, ROUND, SETTLE = 64, 2, 40, 40
+ROUNDS, ROUND, SETTLE = 2, 40, 40
 BOX = {"Rosenbrock": [[-14.0, 16.0], [-10.0, 260.0]], "Funnel": [[-12.0, 12.0], [-300.0, 300.0]]}
 
 
@@ -54,7 +55,7 @@ class Drawn(NamedTuple):
     weights: Array | None = None
 
 
-def starts(target: Known, seed: int, walkers: int = WALKERS) -> Array:
+def starts(target: Known, seed: int, walkers: int) -> Array:
     """Dispersed points of the box."""
     low, high = target.box.T
     unit = np.random.default_rng([seed, 1]).uniform(0.001, 0.999, size=(walkers, len(low)))
@@ -77,6 +78,7 @@ class Budget(NamedTuple):
 
     warmup: int
     draws: int
+    walkers: int
 
     @property
     def steps(self) -> int:
@@ -91,9 +93,9 @@ def assisted(proposal: str) -> Callable[[Known, int, Budget], Drawn]:
         began = time.process_time()
         bounds = [tuple(pair) for pair in target.box] if target.bounded else None
         sampler = AssistedSampler(target.log_density, len(target.names), bounds=bounds, vectorize=True, seed=seed,
-                                  proposal=proposal, walkers=WALKERS, warmup=budget.warmup, rounds=ROUNDS,
+                                  proposal=proposal, walkers=budget.walkers, warmup=budget.warmup, rounds=ROUNDS,
                                   round_steps=ROUND, settle=SETTLE)  # fmt: skip
-        data = sampler.run(budget.draws, starts(target, seed))
+        data = sampler.run(budget.draws, starts(target, seed, budget.walkers))
         x = np.stack([data.posterior[name].values for name in data.posterior.data_vars], axis=-1)
         return Drawn(x, sampler.evaluations, time.process_time() - began)
 
@@ -104,28 +106,28 @@ def random_walk(target: Known, seed: int, budget: Budget) -> Drawn:
     """Metropolis with steps tuned in the first half, of which the second half counts."""
     began, log_prob, rng = time.process_time(), inside(target), np.random.default_rng(seed)
     steps = budget.steps
-    x, scale = starts(target, seed), np.zeros(WALKERS)
+    x, scale = starts(target, seed, budget.walkers), np.zeros(budget.walkers)
     spread, logs, chain = x.std(0), log_prob(x), []
     for step in range(steps):
         new = x + 0.3 * np.exp(scale)[:, None] * spread * rng.standard_normal(x.shape)
         new_logs = log_prob(new)
-        accepted = np.log(rng.uniform(size=WALKERS)) < new_logs - logs
+        accepted = np.log(rng.uniform(size=budget.walkers)) < new_logs - logs
         x, logs = np.where(accepted[:, None], new, x), np.where(accepted, new_logs, logs)
         if step < steps // 2:
             scale += 0.5 * (accepted - 0.3)
         else:
             chain.append(x)
-    return Drawn(np.stack(chain, axis=1), WALKERS * (steps + 1), time.process_time() - began)
+    return Drawn(np.stack(chain, axis=1), budget.walkers * (steps + 1), time.process_time() - began)
 
 
 def ensemble(target: Known, seed: int, budget: Budget) -> Drawn:
     """Emcee with its default move; the second half counts."""
     began, steps = time.process_time(), budget.steps
-    sampler = emcee.EnsembleSampler(WALKERS, len(target.names), inside(target), vectorize=True)
+    sampler = emcee.EnsembleSampler(budget.walkers, len(target.names), inside(target), vectorize=True)
     sampler.random_state = np.random.RandomState(seed).get_state()
-    sampler.run_mcmc(starts(target, seed), steps)
+    sampler.run_mcmc(starts(target, seed, budget.walkers), steps)
     chain = sampler.get_chain(discard=steps // 2).transpose(1, 0, 2)
-    return Drawn(chain, WALKERS * (steps + 1), time.process_time() - began)
+    return Drawn(chain, budget.walkers * (steps + 1), time.process_time() - began)
 
 
 def preconditioned(target: Known, seed: int, budget: Budget) -> Drawn:
@@ -172,6 +174,7 @@ def bias(target: Known, drawn: Drawn) -> float:
 def main(  # noqa: PLR0917
     out: Annotated[Path, typer.Option(help="JSON file of the results; what is in it is kept.")],
     seeds: Annotated[int, typer.Option(help="Runs of every sampler on every target.")] = 1,
+    walkers: Annotated[int, typer.Option(help="Chains side by side.")] = 64,
     warmup: Annotated[int, typer.Option(help="Steps before the first training.")] = 300,
     draws: Annotated[int, typer.Option(help="Steps that count.")] = 300,
     only: Annotated[str, typer.Option(help="Only targets whose name contains this.")] = "",
@@ -189,7 +192,7 @@ def main(  # noqa: PLR0917
                 key = f"{name} | {sampler} | {seed}"
                 if key in rows or only not in name or skip in sampler:
                     continue
-                drawn = run(target, seed, Budget(warmup, draws))
+                drawn = run(target, seed, Budget(warmup, draws, walkers))
                 rows[key] = {"evaluations": drawn.evaluations, "seconds": drawn.seconds,
                              "ess": effective(target, drawn), "bias": bias(target, drawn)}  # fmt: skip
                 out.write_text(json.dumps(rows, indent=1) + "\n")
