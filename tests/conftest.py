@@ -142,3 +142,25 @@ def zjets_events() -> Events:
     from cloudchamber.simulate.zjets import ZJetsSetting, simulate_zjets
 
     return simulate_zjets(ZJetsSetting(), 400, seed=7, shard=0)
+
+
+CALO = """
+name = "tiny-calo"
+description = "A model for tests"
+family = "calo"
+training = { batch_size = 32, steps = 3, warm_up_steps = 1 }
+sampling = { calls = 3 }
+[shower]
+visible = { width = 8, depth = 1, repeats = 1 }
+counts = { width = 8, depth = 1 }
+layers = { width = 8, depth = 1, heads = 2, expansion = 1 }
+hits = { width = 8, depth = 1, heads = 2, expansion = 1 }
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_calo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A preset file of a tiny model of showers."""
+    path = tmp_path_factory.mktemp("calo") / "tiny.toml"
+    path.write_text(CALO)
+    return path

@@ -26,7 +26,7 @@ def generate(
     out: Annotated[
         Path,
         typer.Option(
-            help="File to make: .parquet, .hepmc3, .hepmc3.gz, .hepmc3.zst or .root. With --slices also a folder."
+            help="File to make: .parquet, .hepmc3, .hepmc3.gz, .hepmc3.zst or .root; of showers .parquet or .h5."
         ),
     ],
     events: Annotated[
@@ -55,6 +55,10 @@ def generate(
         Path | None,
         typer.Option(help="Complete the scattered electrons of this file, the first particle of each event."),
     ] = None,
+    energy: Annotated[float | None, typer.Option(help="Incident energy in GeV, for models of showers.")] = None,
+    energies: Annotated[
+        Path | None, typer.Option(help="Text file of incident energies in GeV, one a line, for models of showers.")
+    ] = None,
     beams: Annotated[
         str | None, typer.Option(help="Electron x hadron energies in GeV, for models of any beams.")
     ] = None,
@@ -79,6 +83,7 @@ def generate(
     Example:
         cloudchamber generate --model ep-dis-10x275 --events 10000 --seed 1 --out events.hepmc3.gz
         cloudchamber generate --model run --beams 18x275 --q2-min 10 --y-max 0.95 --out events.hepmc3.gz
+        cloudchamber generate --model runs/calo --energy 10 --events 1000 --out showers.parquet
 
     Args:
         model: a shipped model, a training run's folder, or a .safetensors file.
@@ -97,6 +102,8 @@ def generate(
         slices: events of each of several numbered files.
         resume: keep what a killed run of this command has made.
         electrons: file of scattered electrons to complete.
+        energy: incident energy in GeV of showers.
+        energies: text file of incident energies in GeV.
         beams: electron x hadron energies in GeV.
         extrapolate: allow beams outside of the model's energies.
         q2_min: smallest Q2 in GeV2.
@@ -125,6 +132,12 @@ def generate(
         seed=seed, calls=calls, sampler=sampler, decay=decay, history=decay and keeps_history, project=project,
         precision=precision, phase_space=wanted,
     )  # fmt: skip
+    workers = default_workers() if workers is None else workers
+    if _of_showers(generator, energy, energies, electrons, slices, resume or dry_run):
+        from cloudchamber.cli.showers import make_showers
+
+        make_showers(generator, out, setting, energy=energy, energies=energies, showers=events, workers=workers)
+        return
     if electrons is not None:
         completion = read_completion(electrons, generator.trained.card, events, wanted)
         setting = setting.completing(completion)
@@ -133,14 +146,24 @@ def generate(
             raise InputError(f"--events {events} is impossible: '{electrons}' holds {available:,}.")
         events = available
     events = _EVENTS if events is None else events
-    run = _Run(
-        generator, out, events, setting, default_workers() if workers is None else workers, batch_size, slices, resume
-    )
+    run = _Run(generator, out, events, setting, workers, batch_size, slices, resume)
     if dry_run:
         typer.echo(run.estimate())
         return
     tally = run.make()
     typer.echo(", ".join(part for part in (f"{events:,} events: '{out}'", str(tally), f"seed {seed}") if part))
+
+
+def _of_showers(generator: "Generator", energy: float | None, energies: Path | None, *others: object) -> bool:
+    """Whether the model makes showers; options of the other kind of models are refused."""
+    from cloudchamber.recipes.shower_training import FAMILY
+
+    showers = generator.trained.card.preset.family == FAMILY
+    if not showers and (energy is not None or energies is not None):
+        raise InputError(f"--energy and --energies are for models of showers; '{generator.name}' makes events.")
+    if showers and any(other not in (None, False) for other in others):
+        raise InputError("--electrons, --slices, --resume and --dry-run are for models of events; leave them out.")
+    return showers
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ class CountsModel(nn.Module):
         start = torch.full_like(numbers[:, :1], self.most + 1)
         before = torch.cat([torch.zeros_like(start), numbers[:, :-1]], dim=1).cumsum(1)
         logits = self.net(torch.cat([start, numbers[:, :-1]], dim=1), self._level(before), rows.context).float()
-        return logits.log_softmax(-1).gather(-1, numbers[..., None])[..., 0].sum(1)
+        log_p: Tensor = logits.log_softmax(-1).gather(-1, numbers[..., None])[..., 0].sum(1)
+        return log_p
 
     @torch.no_grad()
     def sample(self, given: Batch, rng: Rng) -> Tensor:

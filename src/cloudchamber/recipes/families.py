@@ -147,7 +147,14 @@ def _fit_showers(_preset: Preset, samples: Sequence[Showers]) -> HitsRepresentat
 
 
 def _no_pipeline(
-    _representation: HitsRepresentation, _model: Cascade, _run: RunInfo, _finisher: Finisher | None, **_: object
+    representation: HitsRepresentation,
+    model: Cascade,
+    run: RunInfo,
+    finisher: Finisher | None,
+    *,
+    solver: Solver,
+    device: str,
+    region: Any,  # noqa: ANN401
 ) -> Blocks:
     raise InputError("the model makes showers, not events; use 'cloudchamber generate' with --energy or --energies.")
 

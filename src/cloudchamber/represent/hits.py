@@ -318,13 +318,15 @@ class HitsRepresentation:
         """Unit normals in the plane, of points in mm."""
         radius = point.norm(dim=-1)
         length = self._maps["radius"].forward(radius, layer)
-        return point * (length / radius.clamp(min=1e-12))[..., None]
+        scores: Tensor = point * (length / radius.clamp(min=1e-12))[..., None]
+        return scores
 
     def _points(self, z: Tensor, layer: Tensor) -> Tensor:
         """Points in mm, of unit normals in the plane."""
         length = z.norm(dim=-1)
         radius = self._maps["radius"].inverse(length, layer, bounded=True)
-        return z * (radius / length.clamp(min=1e-12))[..., None]
+        points: Tensor = z * (radius / length.clamp(min=1e-12))[..., None]
+        return points
 
 
 def _with_hits(showers: Showers) -> Showers:

@@ -135,7 +135,8 @@ def _assigned(
             break
         reach *= 2
     cost = _distance(geometry, layer, candidates, point)
-    return candidates[linear_sum_assignment(cost)[1]]
+    chosen: NDArray[np.int64] = candidates[linear_sum_assignment(cost)[1]]
+    return chosen
 
 
 def _near(geometry: Geometry, layer: int, number: NDArray[np.int64], reach: int) -> NDArray[np.int64]:
@@ -156,7 +157,7 @@ def _distance(
     """Squared distance in mm2 from points to cells, shape (hits, cells), with a hint of that to their centres."""
     place = geometry.place(cells)
     to_centre = point[:, None, :] - geometry.centres(place)[None, :, :]
-    squared = (to_centre**2).sum(-1)
+    squared: NDArray[np.float64] = (to_centre**2).sum(-1)
     if geometry.kind == "polar":
         return squared
     half = [
@@ -164,4 +165,5 @@ def _distance(
         for edges, index in zip((geometry.layers[layer].first, geometry.layers[layer].second), place[1:], strict=True)
     ]
     outside = np.maximum(np.abs(to_centre) - np.stack(half, axis=-1)[None], 0.0)
-    return (outside**2).sum(-1) + 1e-3 * squared
+    distance: NDArray[np.float64] = (outside**2).sum(-1) + 1e-3 * squared
+    return distance

@@ -238,7 +238,8 @@ class Scales:
 
     def _scaled(self, name: str, values: Tensor) -> Tensor:
         shift, scale = self._tensors[name]
-        return ((values.log() - shift) / scale).float()
+        scaled: Tensor = ((values.log() - shift) / scale).float()
+        return scaled
 
     def _parabolas(self, incident: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and deviation of ln(V / E)."""

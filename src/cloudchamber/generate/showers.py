@@ -1,0 +1,110 @@
+r"""One block of showers from a cascade: visible energy, hits of the layers, energies of the layers, hits.
+
+A block is 256 consecutive numbers of showers, with their incident energies. It is always made whole and in the same
+way, and each shower draws from streams of its own, so a shower depends on the model, the seed, its number and the
+incident energies of its block alone. Numbers of hits that are impossible with the visible energy are drawn again.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cloudchamber.events import RunInfo, Showers
+from cloudchamber.generate.pipeline import BLOCK, Solver, similar
+from cloudchamber.models.cascade import Cascade
+from cloudchamber.models.counts import CountsModel
+from cloudchamber.models.diffusion import Diffusion
+from cloudchamber.represent.hits import HitsRepresentation
+from cloudchamber.represent.shower_scales import Given
+from cloudchamber.tensors.batch import Batch
+from cloudchamber.tensors.rng import EventRng
+
+__all__ = ["BLOCK", "ShowerPipeline"]
+
+_ATTEMPTS = 100
+
+
+class ShowerPipeline:
+    """Makes blocks of showers.
+
+    Args:
+        representation: showers <-> tensors.
+        model: a cascade with the stages visible, counts, layers and hits.
+        run: metadata of the showers.
+        solver: how the diffusion stages are sampled.
+        device: where the networks run.
+    """
+
+    def __init__(
+        self,
+        representation: HitsRepresentation,
+        model: Cascade,
+        run: RunInfo,
+        *,
+        solver: Solver,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.representation, self.model, self.run = representation, model.to(device), run
+        self.solver, self.device = solver, device
+
+    @torch.no_grad()
+    def block(self, number: int, seed: int, incident: NDArray[np.float64]) -> Showers:
+        """All showers of a block.
+
+        Args:
+            number: the block's number; its showers are 256 `number` to 256 `number` + 255.
+            seed: the user's seed.
+            incident: incident energies, MeV, shape (256,).
+        """
+        numbers = range(number * BLOCK, (number + 1) * BLOCK)
+        streams = [EventRng(seed, numbers, stage, self.device) for stage in range(4)]
+        energy = torch.tensor(incident, dtype=torch.float64)
+        visible = self._visible(energy, streams[0])
+        counts = self._counts(energy, visible, streams[1])
+        conditions = self.representation.layers_given(energy, visible, counts)
+        excess = self.representation.excess(self._drawn("layers", conditions, streams[2]), conditions, visible, counts)
+        given = Given(energy, visible, counts, excess)
+        showers = self.representation.decode(self._hits(given, streams[3]), given)
+        return replace(showers, incident_energy=np.array(incident, dtype=np.float64), run=self.run)
+
+    def _visible(self, energy: Tensor, rng: EventRng) -> Tensor:
+        """Visible energies, MeV, shape (256,)."""
+        context = self.representation.scales.incident(energy)
+        z = self._drawn("visible", Batch(torch.zeros(BLOCK, 1), torch.ones(BLOCK), context), rng)
+        return self.representation.visible(z, energy)
+
+    def _counts(self, energy: Tensor, visible: Tensor, rng: EventRng) -> Tensor:
+        """Hits of each layer, shape (256, L)."""
+        stage = self.model["counts"]
+        assert isinstance(stage, CountsModel)
+        context = self.representation.counts_context(energy, visible)
+        counts = torch.zeros(BLOCK, stage.length, dtype=torch.long)
+        rows = list(range(BLOCK))
+        for _ in range(_ATTEMPTS):
+            given = Batch(torch.zeros(len(rows), stage.length), torch.ones(len(rows)), context[rows])
+            counts[rows] = stage.sample(given.to(self.device), rng.select(rows)).cpu()
+            good = self.representation.fits(visible[rows], counts[rows])
+            rows = [row for row, fits in zip(rows, good.tolist(), strict=True) if not fits]
+            if not rows:
+                return counts
+        raise RuntimeError("the stage counts draws only impossible numbers of hits; its weights must be wrong")
+
+    def _hits(self, given: Given, rng: EventRng) -> Tensor:
+        """Scores of all hits, in groups of showers with similar numbers of them, shape (256, N, 3)."""
+        total = given.counts.sum(1)
+        scores = torch.zeros(BLOCK, int(total.max()), 3)
+        rounded = self.solver.precision == "bfloat16"
+        for rows in similar(total):
+            conditions = self.representation.hits_given(given.select(rows))
+            with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=rounded):
+                drawn = self._drawn("hits", conditions, rng.select(rows.tolist()))
+            scores[rows, : drawn.shape[1]] = drawn
+        return scores
+
+    def _drawn(self, name: str, given: Batch, rng: EventRng) -> Tensor:
+        stage, solver = self.model[name], self.solver
+        assert isinstance(stage, Diffusion)
+        return stage.sample(given.to(self.device), rng, solver.calls_of(name), solver.sampler).cpu().float()
