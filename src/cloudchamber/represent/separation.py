@@ -31,6 +31,7 @@ class Separation:
         scale: of every number of a row, shape (F,).
         radius: R.
 
+    >>> import torch
     >>> alone = Separation(torch.zeros(13), torch.ones(13), 0.5)
     >>> rows = torch.zeros(1, 13)
     >>> rows[0, 6], rows[0, 8], rows[0, 10] = 1.0, 2.0, 1.3
