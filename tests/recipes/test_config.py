@@ -112,7 +112,7 @@ def test_only_stable_events_can_be_folded(tiny_toml: Path) -> None:
 
 
 def test_unknown_presets_are_refused() -> None:
-    with pytest.raises(InputError, match="'ep-pis' is unknown; choose one of calo-wsi, .*ep-dis, ep-dis-10x275"):
+    with pytest.raises(InputError, match=r"'ep-pis' is unknown; choose one of calo-wsi, .*ep-dis, ep-dis-10x275"):
         load_preset("ep-pis")
     with pytest.raises(InputError, match="does not exist"):
         load_preset("missing.toml")
