@@ -11,7 +11,7 @@ the numbers to `docs/image.md`. Events that the folder `--work` holds already ar
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -152,12 +152,13 @@ def _beside_cloud(chosen: argparse.Namespace, images: Events, pixels: Events) ->
 def _head(
     chosen: argparse.Namespace, generator: Generator, representation: ImageRepresentation, truth: Events
 ) -> Iterator[str]:
-    phase, batch = last_phase(generator), generator.trained.card.preset.training.batch_size
+    phases = phases_of(generator)
     weights = sum(p.numel() for p in generator.trained.model.parameters())
     rows, columns, _ = representation.shape
     yield _INTRODUCTION.format(
         model=chosen.model, rows=rows, columns=columns, weights=weights / 1e6, command=_command(chosen),
-        steps=phase["steps"], minutes=phase["minutes"], images=phase["steps"] * batch, truth=len(truth),
+        steps=sum(phase["steps"] for phase in phases), minutes=f"{sum(phase['minutes'] for phase in phases):.0f}",
+        images=sum(phase["steps"] * phase["settings"]["batch_size"] for phase in phases), truth=len(truth),
     )  # fmt: skip
     yield sparsity(truth[:10_000])
     yield _RESCALING
@@ -165,14 +166,14 @@ def _head(
     yield _CONTENTS
 
 
-def last_phase(generator: Generator) -> Mapping[str, Any]:
-    """How a model was trained last.
+def phases_of(generator: Generator) -> Sequence[Mapping[str, Any]]:
+    """How a model was trained, phase after phase.
 
     Args:
         generator: of the model.
     """
-    phase: Mapping[str, Any] = generator.trained.card.training["phases"][-1]
-    return phase
+    phases: Sequence[Mapping[str, Any]] = generator.trained.card.training["phases"]
+    return phases
 
 
 def share_redrawn(m: Made) -> str:

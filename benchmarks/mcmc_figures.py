@@ -111,6 +111,7 @@ def bands(toy: Any, fit: Any) -> Figure:  # noqa: ANN401
 def main(out: Annotated[Path, typer.Option(help="Folder of the figures.")]) -> None:
     """Run the chains and draw."""
     torch.set_num_threads(1)
+    out.mkdir(parents=True, exist_ok=True)
     chains = {
         "himmelblau": run("himmelblau", 140, warmup=100, rounds=2, round_steps=30),
         "toy-partons": run("toy-partons", 100, warmup=400, rounds=2, round_steps=40),
