@@ -11,7 +11,7 @@ where STRAIGHT.toml is the preset with `rescaling = "straight"`. The page is `do
 import argparse
 from pathlib import Path
 
-from image import last_phase, made, pixelated, share_redrawn
+from image import made, phases_of, pixelated, share_redrawn
 from image_figures import sample_of
 from image_tables import CONTENT, content, table
 
@@ -48,7 +48,7 @@ def main() -> None:
         )
     text = _PAGE.format(
         preset=model.trained.card.preset.name,
-        steps=last_phase(model)["steps"],
+        steps=phases_of(model)[-1]["steps"],
         calls=chosen.calls,
         truth=len(truth),
         events=chosen.events,
