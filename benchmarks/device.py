@@ -9,7 +9,6 @@ batch warms up and is not counted; the clock is read after the device has finish
 """
 
 import argparse
-import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from cloudchamber.generate.species import Species
 from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.physics.dis import dis_variables
 from cloudchamber.recipes.generation import GenerationSetting, load
+from cloudchamber.recipes.machine import default_workers
 from cloudchamber.recipes.simulation import simulate_folder
 from cloudchamber.represent.cloud import to_lab
 from cloudchamber.simulate.pythia import DISSetting
@@ -140,7 +140,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--events", type=int, default=262_144)
     parser.add_argument("--batch", type=int, default=32_768)
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--workers", type=int, default=default_workers())
     chosen = parser.parse_args()
     pipeline = load(chosen.model, chosen.device).pipeline(GenerationSetting(seed=1, decay=False))
     assert isinstance(pipeline, Pipeline)

@@ -130,6 +130,8 @@ def test_a_run_is_continued_and_packed(run: Path, data: Path, tmp_path: Path) ->
         (("--energies", "nothing.txt"), "cannot be read"),
         (("--energy", 10, "--slices", 5), "are for models of events"),
         (("--energy", 10, "--workers", 0), "give a positive number"),
+        (("--energy", 10, "--events", 0), "--events 0 is impossible"),
+        (("--energy", 10, "--events", -3), "--events -3 is impossible"),
     ],
 )
 def test_bad_options_are_told_in_one_sentence(

@@ -38,7 +38,7 @@ def make_showers(
         workers: processes to use.
 
     Raises:
-        InputError: if not one of the energies is given, or fewer energies than showers.
+        InputError: if not one of the energies is given, fewer energies than showers, or no number of showers.
     """
     from cloudchamber.cli.progress import event_bar
     from cloudchamber.recipes.shower_generation import Energies, ShowerGenerator, generate_showers, read_energies
@@ -48,6 +48,8 @@ def make_showers(
             f"the model '{generator.name}' makes showers: give their incident energy in GeV with --energy, or a file "
             "of energies with --energies."
         )
+    if showers is not None and showers < 1:
+        raise InputError(f"--events {showers} is impossible: give a positive number.")
     if energies is not None:
         given = read_energies(energies)
         if showers is not None and showers > len(given.values):
