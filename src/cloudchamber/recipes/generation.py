@@ -4,11 +4,7 @@ Blocks of 256 event numbers are independent, so they are made by any number of w
 order. Every process computes with one thread, so that the same numbers come out whoever makes a block.
 """
 
-import multiprocessing
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -28,6 +24,7 @@ from cloudchamber.recipes.completion import completion_of
 from cloudchamber.recipes.families import Blocks, family_of
 from cloudchamber.recipes.generation_setting import GenerationSetting
 from cloudchamber.recipes.machine import default_workers, multiplies_bfloat16, one_thread
+from cloudchamber.recipes.ordered import in_order
 from cloudchamber.recipes.scoring import ScoreSetting, score_events
 from cloudchamber.recipes.store import TrainedModel, load_model
 from cloudchamber.recipes.survey import Survey, survey
@@ -345,22 +342,14 @@ def _blocks(
             for task in tasks:
                 yield pipeline.block(task.number, setting.seed, setting.history, task.electrons)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        min(workers, len(tasks)), context, _start_worker, (generator.name, generator.device, setting)
-    ) as pool:
-        ahead: deque[Future[Block]] = deque()
-        try:
-            for task in tasks:
-                ahead.append(pool.submit(_work, task))
-                if len(ahead) >= workers * (in_flight + 1):
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        except BrokenProcessPool:
-            raise InputError("a worker process was killed, perhaps for lack of memory; use fewer --workers.") from None
-        finally:
-            pool.shutdown(cancel_futures=True)
+    yield from in_order(
+        _work,
+        tasks,
+        workers=min(workers, len(tasks)),
+        ahead=workers * (in_flight + 1),
+        start=_start_worker,
+        arguments=(generator.name, generator.device, setting),
+    )
 
 
 _worker: tuple[Blocks, GenerationSetting] | None = None

@@ -4,11 +4,7 @@ Blocks of 256 consecutive events are scored independently, by any number of work
 whoever scores them and in whatever parts a file is read.
 """
 
-import multiprocessing
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +24,7 @@ from cloudchamber.generate.score import Scorer, Scores, ScoreSolver
 from cloudchamber.generate.species import SpeciesStage
 from cloudchamber.process.likelihood import ExactTrace, Hutchinson
 from cloudchamber.recipes.machine import one_thread
+from cloudchamber.recipes.ordered import in_order
 from cloudchamber.recipes.store import Card, TrainedModel, load_model
 from cloudchamber.recipes.workers import Advance, exit_on_sigterm, keep_freed_memory
 from cloudchamber.represent.cloud import CloudRepresentation
@@ -241,22 +238,8 @@ def _scored(
             for block in blocks:
                 yield scorer.score(*block)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        workers, context, _start_worker, (name, setting, str(scorer.device), scorer.acceptance)
-    ) as pool:
-        ahead: deque[Future[Scores]] = deque()
-        try:
-            for block in blocks:
-                ahead.append(pool.submit(_work, block))
-                if len(ahead) >= 2 * workers:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        except BrokenProcessPool:
-            raise InputError("a worker process was killed, perhaps for lack of memory; use fewer --workers.") from None
-        finally:
-            pool.shutdown(cancel_futures=True)
+    arguments = (name, setting, str(scorer.device), scorer.acceptance)
+    yield from in_order(_work, blocks, workers=workers, ahead=2 * workers, start=_start_worker, arguments=arguments)
 
 
 _worker: Scorer | None = None

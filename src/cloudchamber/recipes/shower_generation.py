@@ -3,11 +3,7 @@
 Blocks of 256 showers are independent, so they are made by any number of worker processes and written in their order.
 """
 
-import multiprocessing
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -24,6 +20,7 @@ from cloudchamber.generate.pipeline import Solver
 from cloudchamber.generate.showers import BLOCK, ShowerPipeline
 from cloudchamber.recipes.generation_setting import GenerationSetting
 from cloudchamber.recipes.machine import multiplies_bfloat16, one_thread
+from cloudchamber.recipes.ordered import in_order
 from cloudchamber.recipes.store import TrainedModel, load_model
 from cloudchamber.recipes.workers import exit_on_sigterm, keep_freed_memory
 from cloudchamber.represent.hits import HitsRepresentation
@@ -262,21 +259,15 @@ def _blocks(
             for task in tasks:
                 yield pipeline.block(task.number, setting.seed, task.incident)
         return
-    context = multiprocessing.get_context("spawn")
     arguments = (generator.name, generator.device, setting, run)
-    with ProcessPoolExecutor(min(workers, len(tasks)), context, _start_worker, arguments) as pool:
-        ahead: deque[Future[Showers]] = deque()
-        try:
-            for task in tasks:
-                ahead.append(pool.submit(_work, task))
-                if len(ahead) >= 2 * workers:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        except BrokenProcessPool:
-            raise InputError("a worker process was killed, perhaps for lack of memory; use fewer --workers.") from None
-        finally:
-            pool.shutdown(cancel_futures=True)
+    yield from in_order(
+        _work,
+        tasks,
+        workers=min(workers, len(tasks)),
+        ahead=2 * workers,
+        start=_start_worker,
+        arguments=arguments,
+    )
 
 
 _worker: tuple[ShowerPipeline, int] | None = None
