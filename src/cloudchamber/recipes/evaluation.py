@@ -147,7 +147,7 @@ def _finish(place: Path, helpers: Helpers[_Order], comparison: Comparison) -> li
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "figures").mkdir(exist_ok=True)
     except OSError as error:
         raise explain_os_error(error, folder) from error
