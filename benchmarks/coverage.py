@@ -244,9 +244,9 @@ on events drawn with replacement (a bootstrap). `cloudchamber evaluate 0.parquet
 --training DATA` draws a band around every spectrum and writes it to `metrics.json`:
 
 - what differs between the members: their spread, less what their statistics make, times Student's factor for so few;
-- what they share: how far their mean is from the sample that they were trained on, less the statistics of both, averaged
-  over five bins. Networks that are too small or trained too briefly are wrong in the same way, which no spread shows.
-  Without `--training` it is left out. The sample must be of the level of the events (`cloudchamber decay`).
+- what they share: how far their mean is from the sample that they were trained on, less the statistics of both,
+  averaged over five bins. Networks that are too small or trained too briefly are wrong in the same way, which no spread
+  shows. Without `--training` it is left out. The sample must be of the level of the events (`cloudchamber decay`).
 
 The formulae stand at the head of `cloudchamber/evaluate/figures/histogram.py`. Neither part looks at the reference.
 
