@@ -20,9 +20,7 @@ from cloudchamber.recipes.store import write_card as write
 from cloudchamber.recipes.training import fingerprint, new_folder, phase_of, with_phase, write_maps
 from cloudchamber.train.trainer import TrainingResult
 
-__all__ = ["FAMILY", "train_showers"]
-
-FAMILY = "calo"
+__all__ = ["train_showers"]
 
 
 def train_showers(
@@ -35,7 +33,7 @@ def train_showers(
     init: str | None = None,
     only: str | None = None,
 ) -> TrainingResult:
-    """Train a preset of the family calo.
+    """Train a preset of a family of showers.
 
     Args:
         preset: the model and its training; None for that of `init`.
@@ -72,7 +70,7 @@ def train_showers(
 
 
 def _preset_of(preset: Preset | None, base: TrainedModel | None) -> Preset:
-    if base is not None and base.card.preset.family != FAMILY:
+    if base is not None and family_of(base.card.preset).showers is None:
         raise InputError("--init names a model of events; give one of showers, or leave it out.")
     if preset is None:
         if base is None:

@@ -79,7 +79,8 @@ class StandardLogit:
 
     def state(self) -> dict[str, Tensor]:
         """The tensors that define the map."""
-        return {"mean": self.mean, "deviation": self.deviation, "margin": torch.tensor(self.margin, dtype=torch.float64)}
+        margin = torch.tensor(self.margin, dtype=torch.float64)
+        return {"mean": self.mean, "deviation": self.deviation, "margin": margin}
 
     @classmethod
     def from_state(cls, state: dict[str, Tensor]) -> "StandardLogit":

@@ -17,7 +17,7 @@ class TrainingConfig:
     """How to train; times are in seconds unless a name says otherwise.
 
     Attributes:
-        optimizer: `adamw`, or `lion` (which wants a learning rate 3 to 10 times smaller).
+        optimizer: `adamw`, `adamax`, or `lion` (which wants a learning rate 3 to 10 times smaller).
         learning_rate: the highest, reached after warming up.
         betas: decay of the optimiser's averages.
         weight_decay: of matrices; vectors (biases, gains) do not decay.
@@ -39,7 +39,7 @@ class TrainingConfig:
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
     """
 
-    optimizer: Literal["adamw", "lion"] = "adamw"
+    optimizer: Literal["adamw", "lion", "adamax"] = "adamw"
     learning_rate: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.01
@@ -109,7 +109,7 @@ class TrainingConfig:
 
 
 _CHOICES = {
-    "optimizer": ("adamw", "lion"),
+    "optimizer": ("adamw", "lion", "adamax"),
     "clip_by": ("part", "parameter"),
     "schedule": ("steps", "time"),
     "precision": ("auto", "float32", "bfloat16"),
