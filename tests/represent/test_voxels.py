@@ -86,9 +86,16 @@ def test_noise_is_drawn_anew_and_only_where_nothing_is(showers: Showers) -> None
 def test_scores_have_zero_mean_and_unit_variance(showers: Showers) -> None:
     representation = VoxelsRepresentation.fit(showers, Merging(4, 4, 3), **KINDS["noisy"] | {"scaled": "voxel"})
     bundle = representation.encode(showers)
-    for z, slack in ((bundle["layers"].x, 1e-3), (representation.dense(bundle["voxels"], RowRng((5,), 150)).x, 0.4)):
+    layers, voxels = bundle["layers"].x, representation.dense(bundle["voxels"], RowRng((5,), 150)).x
+    for z, slack in ((layers, 1e-3), (voxels, 0.4)):
         assert z.mean(0).abs().max() < slack
-        assert (z.std(0, correction=0) - 1).abs().max() < slack
+        assert z.std(0, correction=0).max() < 1 + slack
+    assert (layers.std(0, correction=0) - 1).abs().max() < 1e-3
+    often = representation.merging.showers(showers).voxels() > 0
+    spread = voxels.std(0, correction=0)[torch.tensor(often.mean(0) > 0.3)]
+    assert len(spread) > 20
+    assert (spread - 1).abs().max() < 0.1
+    assert voxels.abs().max() < 25
 
 
 def test_the_density_of_layers_is_that_of_their_scores(showers: Showers) -> None:

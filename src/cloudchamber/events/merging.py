@@ -6,7 +6,6 @@ A merged layer takes the edges of the first of its layers. Where the numbers do 
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cloudchamber.errors import InputError
 from cloudchamber.events.geometry import Cells, Geometry, Layer
@@ -63,7 +62,7 @@ class Merging(NamedTuple):
         key = fine.row * geometry.cells + geometry.number(*cells)
         filled, where = np.unique(key, return_inverse=True)
         row, number = np.divmod(filled, geometry.cells)
-        energy: NDArray[np.float64] = np.bincount(where, fine.energy, len(filled))
+        energy = np.bincount(where, fine.energy, len(filled)).astype(np.float64)
         counts = np.bincount(row, minlength=len(fine))
         return Showers(fine.incident_energy, counts, geometry.place(number), energy, geometry, fine.run)
 

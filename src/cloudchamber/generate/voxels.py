@@ -72,7 +72,7 @@ class VoxelPipeline:
         """Scores of the voxels of all showers, some showers at a time, shape (256, V)."""
         voxels = self.representation.voxels
         size = max(_VOXELS_AT_ONCE.get(torch.device(self.device).type, 2**18) // voxels, 1)
-        rows = torch.arange(len(context)).split(size)
+        rows = torch.split(torch.arange(len(context)), size)
         return torch.cat([self._drawn("voxels", voxels, context[r], rng.select(r.tolist())) for r in rows])
 
     def _drawn(self, name: str, size: int, context: Tensor, rng: EventRng) -> Tensor:

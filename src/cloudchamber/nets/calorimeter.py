@@ -72,7 +72,8 @@ class Conditions(nn.Module):
             t: shape (B,).
             context: shape (B, sum of the sizes).
         """
-        parts = [functional.silu(f(c)) for f, c in zip(self.given, context.split(self.sizes, dim=1), strict=True)]
+        vectors = zip(self.given, torch.split(context, self.sizes, dim=1), strict=True)
+        parts = [functional.silu(layer(vector)) for layer, vector in vectors]
         out: Tensor = self.join(torch.cat([self.time(t), *parts], dim=1))
         return out
 

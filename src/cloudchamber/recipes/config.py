@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from cloudchamber.errors import InputError
 from cloudchamber.events import Level
+from cloudchamber.recipes.point_config import PointStages
 from cloudchamber.recipes.sections import Process, Section
 from cloudchamber.recipes.shower_config import ShowerStages
 from cloudchamber.recipes.voxel_config import VoxelStages
@@ -32,6 +33,7 @@ DIFFUSION_STAGES: Mapping[str, tuple[str, ...]] = {
     "image": ("image",),
     "calo": ("visible", "layers", "hits"),
     "calo-voxels": ("layers", "voxels"),
+    "calo-points": ("cluster", "hits"),
     "zjets": ("first", "second", "third"),
 }
 """Stages of each family that are sampled with a number of network calls."""
@@ -172,7 +174,7 @@ class Preset(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     description: str
     level: Level = Field(default=Level.STABLE, description="of events; showers have none")
-    family: Literal["cascade", "omnilearn", "image", "calo", "calo-voxels", "zjets"] = "cascade"
+    family: Literal["cascade", "omnilearn", "image", "calo", "calo-voxels", "calo-points", "zjets"] = "cascade"
     cross_sections: str | None = Field(default=None, description="table with those of any beams and cuts")
     fold_decays: bool = Field(default=False, description="of narrow particles, before learning")
     fold_resonances: bool = Field(default=False, description="broad ones, by lot, after the narrow particles")
@@ -184,6 +186,7 @@ class Preset(Section):
     image: ImageStage = ImageStage()
     shower: ShowerStages = ShowerStages()
     voxels: VoxelStages = VoxelStages()
+    points: PointStages = PointStages()
     vector: VectorStage = VectorStage()
     training: Training = Training()
     sampling: Sampling = Sampling()

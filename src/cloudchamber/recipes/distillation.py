@@ -39,7 +39,7 @@ __all__ = ["Method", "distill"]
 
 _ADOPTING = VectorNet | SetTransformer | PatchTransformer
 """Networks that can be told two times."""
-_FAMILIES = ("cascade", "calo", "calo-voxels")
+_FAMILIES = ("cascade", "calo", "calo-voxels", "calo-points")
 Method = Literal["progressive", "shortcut", "mean-flow"]
 _AVERAGES: Mapping[str, Callable[[Denoiser], Objective]] = {"shortcut": Shortcut, "mean-flow": MeanFlow}
 

@@ -16,6 +16,7 @@ from cloudchamber.events import Events, RunInfo, Showers
 from cloudchamber.generate.electrons import Electrons
 from cloudchamber.generate.image import ImagePipeline
 from cloudchamber.generate.pipeline import Block, Finisher, Pipeline, Solver
+from cloudchamber.generate.points import PointPipeline
 from cloudchamber.generate.published import PublishedPipeline
 from cloudchamber.generate.region import Region
 from cloudchamber.generate.showers import ShowerPipeline
@@ -24,12 +25,14 @@ from cloudchamber.models.cascade import Cascade
 from cloudchamber.physics.acceptance import Acceptance
 from cloudchamber.recipes.build import build_image, build_model, build_omnilearn
 from cloudchamber.recipes.config import Preset
+from cloudchamber.recipes.points import build_points, fit_points
 from cloudchamber.recipes.shower_build import build_showers
 from cloudchamber.recipes.voxels import build_voxels, fit_voxels
 from cloudchamber.recipes.zjets import build_zjets, fit_zjets, zjets_pipeline
 from cloudchamber.represent.cloud import CloudRepresentation
 from cloudchamber.represent.hits import HitsRepresentation
 from cloudchamber.represent.image import ImageRepresentation
+from cloudchamber.represent.points import PointsRepresentation
 from cloudchamber.represent.published import ACCEPTANCE, AZIMUTHS, PublishedRepresentation
 from cloudchamber.represent.vector import VectorRepresentation
 from cloudchamber.represent.voxels import VoxelsRepresentation
@@ -211,6 +214,9 @@ FAMILIES: Mapping[str, Family[Any]] = {
     "calo": Family(_fit_showers, HitsRepresentation.from_state, build_showers, _no_pipeline, showers=ShowerPipeline),
     "calo-voxels": Family(
         fit_voxels, VoxelsRepresentation.from_state, build_voxels, _no_pipeline, showers=VoxelPipeline
+    ),
+    "calo-points": Family(
+        fit_points, PointsRepresentation.from_state, build_points, _no_pipeline, showers=PointPipeline
     ),
     "zjets": Family(fit_zjets, VectorRepresentation.from_state, build_zjets, zjets_pipeline),
 }

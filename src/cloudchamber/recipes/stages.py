@@ -16,6 +16,7 @@ _SECTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "image": {"image": ("image",)},
     "calo": {name: ("shower", name) for name in DIFFUSION_STAGES["calo"]},
     "calo-voxels": {name: ("voxels", name) for name in DIFFUSION_STAGES["calo-voxels"]},
+    "calo-points": {name: ("points", name) for name in DIFFUSION_STAGES["calo-points"]},
 }
 """Tables of presets that hold the process of a stage; jets have one for all stages."""
 

@@ -38,6 +38,8 @@ _SEED = 20232
 """Of the noise in empty layers, which must be the same whenever rows are encoded."""
 _ROOM = 1.02
 """How far c lies above the largest ratio of a voxel to the incident energy."""
+_LEAST = 0.25
+"""Smallest deviation of a voxel in units of that of all; most of the outer ones are empty in nearly all showers."""
 _FITTED = 4_000
 """Showers that the scales of single voxels are fitted to; all voxels of more would not fit in memory."""
 _MOST_FITTED = 40_000_000
@@ -127,7 +129,8 @@ class VoxelsRepresentation:
             showers: of one calorimeter; showers without hits are left out.
             merging: how many cells make a voxel.
             with_layers: whether the energies of the layers come first.
-            scaled: give every `voxel` zero mean and unit variance, or `all` together, or `none`.
+            scaled: give every `voxel` zero mean and, where it is filled often enough, unit variance; or `all` together;
+                or `none`.
             noise: the floor f.
 
         Raises:
@@ -344,7 +347,7 @@ class VoxelsRepresentation:
         """Moments of the scores of voxels, of each or of all together."""
         rows = self.encode(showers[: max(min(_FITTED, _MOST_FITTED // self.voxels), 20)])["voxels"]
         fractions = self._fractions(rows, _Stream(len(rows)))
-        return StandardLogit.fit(fractions if each else fractions.reshape(-1, 1))
+        return StandardLogit.fit(fractions if each else fractions.reshape(-1, 1), least=_LEAST)
 
 
 class _Stream:

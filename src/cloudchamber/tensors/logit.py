@@ -32,15 +32,18 @@ class StandardLogit:
         self._line = Bounded(-outside, 1 + outside)
 
     @classmethod
-    def fit(cls, fractions: Tensor, margin: float = 1e-6) -> "StandardLogit":
+    def fit(cls, fractions: Tensor, margin: float = 1e-6, least: float = 0.0) -> "StandardLogit":
         """The map that gives each coordinate of a sample zero mean and unit variance.
 
         Args:
             fractions: shape (n, F).
             margin: a.
+            least: smallest s, in units of that of all coordinates together; a coordinate that is nearly always the same
+                would otherwise have scores of hundreds where it is not.
         """
         line = cls(torch.zeros(1), torch.ones(1), margin).forward(fractions)
-        return cls(line.mean(0), line.std(0, correction=0).clamp(min=1e-3), margin)
+        floor = max(least * float(line.std(correction=0)), 1e-3)
+        return cls(line.mean(0), line.std(0, correction=0).clamp(min=floor), margin)
 
     def to(self, device: torch.device) -> "StandardLogit":
         """The same map on another device.
