@@ -170,7 +170,7 @@ VOXELS = """
 name = "tiny-voxels"
 description = "A model for tests"
 family = "calo-voxels"
-training = { batch_size = 32, steps = 3, warm_up_steps = 1, optimizer = "adamax", window = 1 }
+training = { batch_size = 32, steps = 3, warm_up_steps = 1, optimizer = "adamax", weight_decay = 0, window = 1 }
 sampling = { calls = 3, sampler = "ddim-last" }
 [voxels]
 merge = [4, 4, 1]

@@ -20,7 +20,7 @@ TINY = """
 name = "tiny-points"
 description = "A model for tests"
 family = "calo-points"
-training = { batch_size = 32, steps = 3, warm_up_steps = 1, optimizer = "adamax" }
+training = { batch_size = 32, steps = 3, warm_up_steps = 1, optimizer = "adamax", weight_decay = 0 }
 sampling = { calls = 3, sampler = "ancestral" }
 [points]
 cluster = { width = 8, blocks = 1 }

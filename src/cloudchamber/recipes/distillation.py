@@ -3,8 +3,8 @@
 The diffusion stages of a model are taught by the model itself, on events or showers of its own kind; other stages are
 kept. `progressive` halves the number of steps from `start` down to the calls that are wanted, in one phase each, the
 first taught by Heun's method. `shortcut` and `mean-flow` teach average velocities in one phase, which then make steps
-of any length. At equal time (`benchmarks/toys.py`) progressive distillation is the best for a given number of calls, and
-shortcuts are better than mean flow, whose total derivative costs a forward-mode pass and is noisier.
+of any length. At equal time (`benchmarks/toys.py`) progressive distillation is the best for a given number of calls,
+and shortcuts are better than mean flow, whose total derivative costs a forward-mode pass and is noisier.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -68,6 +68,8 @@ class TrainingConfig:
             self._require(name, lambda value: 0 <= value <= 1, "must be between 0 and 1")
         for name, allowed in _CHOICES.items():
             self._require(name, allowed.__contains__, f"must be one of {', '.join(allowed)}")
+        if self.optimizer == "adamax" and self.weight_decay:
+            raise InputError("the optimizer adamax has no weight decay; give weight_decay = 0.")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise InputError(f"betas = {self.betas} must both be at least 0 and below 1.")
         needed = self.max_time if self.schedule == "time" else self.steps
