@@ -55,7 +55,7 @@ class RangeMap(NamedTuple):
             high: ends b, shape (F,).
         """
         high = torch.maximum(high, low + 1e-6)
-        return cls(low, high, StandardLogit.fit((values - low) / (high - low)))
+        return cls(low, high, StandardLogit.fit([(values - low) / (high - low)]))
 
     def forward(self, values: Tensor) -> Tensor:
         """Scores, float64.

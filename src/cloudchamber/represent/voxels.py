@@ -41,9 +41,9 @@ _ROOM = 1.02
 _LEAST = 0.25
 """Smallest deviation of a voxel in units of that of all; most of the outer ones are empty in nearly all showers."""
 _FITTED = 4_000
-"""Showers that the scales of single voxels are fitted to; all voxels of more would not fit in memory."""
-_MOST_FITTED = 40_000_000
-"""Numbers in memory at once when the scales are fitted."""
+"""Showers that the scales of voxels are fitted to."""
+_AT_ONCE = 128
+"""Showers whose voxels are in memory at once when the scales are fitted."""
 
 
 class LayerMap(NamedTuple):
@@ -66,7 +66,7 @@ class LayerMap(NamedTuple):
             incident: MeV, shape (n,).
         """
         fractions = LayerFractions.fit(energy, incident)
-        return cls(fractions, StandardLogit.fit(fractions.forward(energy, incident)))
+        return cls(fractions, StandardLogit.fit([fractions.forward(energy, incident)]))
 
     def forward(self, energy: Tensor, incident: Tensor) -> Tensor:
         """Scores, shape (B, L), float64.
@@ -345,16 +345,22 @@ class VoxelsRepresentation:
 
     def _fitted_line(self, showers: Showers, each: bool) -> StandardLogit:
         """Moments of the scores of voxels, of each or of all together."""
-        rows = self.encode(showers[: max(min(_FITTED, _MOST_FITTED // self.voxels), 20)])["voxels"]
-        fractions = self._fractions(rows, _Stream(len(rows)))
-        return StandardLogit.fit(fractions if each else fractions.reshape(-1, 1), least=_LEAST)
+        rows, stream = self.encode(showers[:_FITTED])["voxels"], _Stream()
+        parts = (rows.select(index) for index in torch.split(torch.arange(len(rows)), _AT_ONCE))
+        fractions = (self._fractions(part, stream.of(len(part))) for part in parts)
+        return StandardLogit.fit(fractions if each else (part.reshape(-1, 1) for part in fractions), least=_LEAST)
 
 
 class _Stream:
     """A random stream for fitting."""
 
-    def __init__(self, rows: int) -> None:
-        self._rows, self._generator = rows, torch.Generator().manual_seed(_SEED)
+    def __init__(self) -> None:
+        self._rows, self._generator = 1, torch.Generator().manual_seed(_SEED)
+
+    def of(self, rows: int) -> "_Stream":
+        """The same stream for so many rows."""
+        self._rows = rows
+        return self
 
     def uniform(self, *shape: int) -> Tensor:
         return torch.rand(self._rows, *shape, generator=self._generator)

@@ -5,6 +5,8 @@ r"""Fractions on the line: a logit that is finite at 0 and 1, then a shift and a
 With a small number a the fractions 0 and 1 become -ln((1 - a) / a) and its opposite (arXiv:2206.11898, Sec. IV).
 """
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -32,18 +34,24 @@ class StandardLogit:
         self._line = Bounded(-outside, 1 + outside)
 
     @classmethod
-    def fit(cls, fractions: Tensor, margin: float = 1e-6, least: float = 0.0) -> "StandardLogit":
+    def fit(cls, parts: Iterable[Tensor], margin: float = 1e-6, least: float = 0.0) -> "StandardLogit":
         """The map that gives each coordinate of a sample zero mean and unit variance.
 
         Args:
-            fractions: shape (n, F).
+            parts: of the sample, one after the other, shape (n, F) each.
             margin: a.
             least: smallest s, in units of that of all coordinates together; a coordinate that is nearly always the same
                 would otherwise have scores of hundreds where it is not.
         """
-        line = cls(torch.zeros(1), torch.ones(1), margin).forward(fractions)
-        floor = max(least * float(line.std(correction=0)), 1e-3)
-        return cls(line.mean(0), line.std(0, correction=0).clamp(min=floor), margin)
+        plain = cls(torch.zeros(1), torch.ones(1), margin)
+        rows, total, squares = 0, torch.zeros(1).double(), torch.zeros(1).double()
+        for part in parts:
+            line = plain.forward(part)
+            rows, total, squares = rows + len(line), total + line.sum(0), squares + line.square().sum(0)
+        mean, square = total / rows, squares / rows
+        common = (square.mean() - mean.mean() ** 2).clamp(min=0).sqrt()
+        floor = max(least * float(common), 1e-3)
+        return cls(mean, (square - mean**2).clamp(min=0).sqrt().clamp(min=floor), margin)
 
     def to(self, device: torch.device) -> "StandardLogit":
         """The same map on another device.
