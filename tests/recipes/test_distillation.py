@@ -139,6 +139,9 @@ def test_models_of_hits_are_taught_too(shower_run: Path, three_layers: Path, tmp
         if not torch.equal(value, teacher.model.state_dict()[name])
     }
     assert changed == {"visible", "layers", "hits"}
+    with pytest.raises(InputError, match="was distilled to few network calls"):
+        train_showers(None, three_layers, tmp_path / "on", options=OPTIONS, init=str(tmp_path / "fast"))
+    train_showers(None, three_layers, tmp_path / "on", options=OPTIONS, init=str(tmp_path / "fast"), only="counts")
     showers = ShowerGenerator("fast", student).sample([2.0, 3.0], seed=1)
     assert showers.incident_energy.tolist() == [2000.0, 3000.0]
 

@@ -13,7 +13,7 @@ from cloudchamber.events import Showers
 from cloudchamber.formats import showers as files
 from cloudchamber.recipes.config import Preset
 from cloudchamber.recipes.families import family_of
-from cloudchamber.recipes.finetuning import fine_tuning, own_fine_tuning
+from cloudchamber.recipes.finetuning import fine_tuning, own_fine_tuning, require_not_distilled
 from cloudchamber.recipes.fit import FitOptions, fit
 from cloudchamber.recipes.store import RUN_CARD, RUN_MAPS, Card, TrainedModel, load_model, read_card, read_tensors
 from cloudchamber.recipes.store import write_card as write
@@ -49,6 +49,8 @@ def train_showers(
     """
     base = None if init is None else load_model(init)
     preset = _preset_of(preset, base)
+    if base is not None and not resume:
+        require_not_distilled(base, str(init), only)
     parts = split_showers(data)
     torch.manual_seed(options.seed)
     if not resume:
