@@ -88,9 +88,7 @@ def test_a_patch_holds_neighbouring_voxels() -> None:
 
 
 def test_patches_adopt_the_weights_of_a_network_with_one_time() -> None:
-    one, two = (
-        PatchTransformer(SHAPE, (5, 6, 7), CONTEXT, width=8, depth=1, heads=2, times=times) for times in (1, 2)
-    )
+    one, two = (PatchTransformer(SHAPE, (5, 6, 7), CONTEXT, width=8, depth=1, heads=2, times=times) for times in (1, 2))
     shaken(one)
     two.double().adopt(one.state_dict())
     x, t, rows = given(3, VOXELS)

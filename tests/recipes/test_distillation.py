@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import awkward as ak
 import pytest
 import torch
 from pydantic import ValidationError
@@ -120,6 +121,20 @@ def test_average_velocities_are_taught_by_velocities_alone(saved: Path, tiny_dat
 def test_a_preset_of_averages_says_what_they_are(wrong: dict[str, str]) -> None:
     with pytest.raises(ValidationError, match="average velocities"):
         Process.model_validate({"kind": "average", **wrong})
+
+
+def test_the_electron_is_sampled_as_before_where_only_the_cloud_is_taught(
+    saved: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    """Jumps need average velocities, which the electron's stage has not learnt."""
+    out = tmp_path / "fast"
+    distill(str(saved), tiny_data, out, calls=1, method="shortcut", only="cloud", options=OPTIONS)
+    sampling = read_card(out / "card.json").preset.sampling
+    assert sampling == Sampling(
+        calls=1, sampler="jump", stage_calls={"electron": 16}, stage_samplers={"electron": "adams-bashforth"}
+    )
+    one, two = (load(name).sample(256, seed=1).electron for name in (str(out), str(saved)))
+    assert ak.array_equal(one, two)
 
 
 @pytest.fixture(scope="module")

@@ -243,7 +243,7 @@ class Pipeline:
         """Scores of electrons."""
         electron, calls = self.model["electron"], self.solver.calls_of("electron")
         assert isinstance(electron, Diffusion)
-        return electron.sample(given.to(self.device), streams, calls, self.solver.sampler).cpu()
+        return electron.sample(given.to(self.device), streams, calls, self.solver.sampler_of("electron")).cpu()
 
     @torch.no_grad()
     def try_electrons(self, numbers: range) -> Trial:
@@ -297,7 +297,7 @@ class Pipeline:
             species.kinds,
             species.scores[..., None].float(),
         )
-        calls, sampler = self.solver.calls_of("cloud"), self.solver.sampler
+        calls, sampler = self.solver.calls_of("cloud"), self.solver.sampler_of("cloud")
         return stage.sample(given.to(self.device), rng.select(rows.tolist()), calls, sampler).cpu().float()
 
 

@@ -83,7 +83,6 @@ class UNet3d(nn.Module):
         widths: channels at each level, from fine to coarse; the coarsest a multiple of 4.
         blocks: residual blocks at each level on the way down, and again on the way up.
         embed: width of the condition.
-        outputs: numbers that are predicted for each voxel.
     """
 
     def __init__(
