@@ -87,6 +87,15 @@ def test_a_patch_holds_neighbouring_voxels() -> None:
     assert torch.equal(net.join(patches), x)
 
 
+def test_voxels_that_patches_do_not_divide_are_padded() -> None:
+    net = PatchTransformer((3, 2, 5), (2, 2, 3), 1, width=8, depth=1, heads=2)
+    x = torch.arange(1.0, 31.0).view(1, 30)
+    patches = net.divide(x)
+    assert patches.shape == (1, 4, 12)
+    assert patches.sum() == x.sum()
+    assert torch.equal(net.join(patches), x)
+
+
 def test_patches_adopt_the_weights_of_a_network_with_one_time() -> None:
     one, two = (PatchTransformer(SHAPE, (5, 6, 7), CONTEXT, width=8, depth=1, heads=2, times=times) for times in (1, 2))
     shaken(one)

@@ -1,5 +1,6 @@
 """Students in a chain: what they are taught, what is kept, and how a run goes on after an interruption."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import awkward as ak
@@ -121,6 +122,19 @@ def test_average_velocities_are_taught_by_velocities_alone(saved: Path, tiny_dat
 def test_a_preset_of_averages_says_what_they_are(wrong: dict[str, str]) -> None:
     with pytest.raises(ValidationError, match="average velocities"):
         Process.model_validate({"kind": "average", **wrong})
+
+
+def test_other_families_are_not_taught(
+    saved: Path, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cloudchamber.recipes import distillation
+
+    teacher = load_model(str(saved))
+    images = teacher.card.preset.model_copy(update={"family": "image"})
+    other = replace(teacher, card=teacher.card.model_copy(update={"preset": images}))
+    monkeypatch.setattr(distillation, "load_model", lambda name: other)
+    with pytest.raises(InputError, match="only models of the families cascade, calo, calo-voxels, calo-points can"):
+        distill("images", tiny_data, tmp_path / "fast", options=OPTIONS)
 
 
 def test_the_electron_is_sampled_as_before_where_only_the_cloud_is_taught(

@@ -109,20 +109,6 @@ def test_what_cannot_be_taught_is_told(run: Path, three_layers: Path, tmp_path: 
             distill(str(run), three_layers, tmp_path / "o", method="shortcut", options=OPTIONS)
 
 
-@pytest.mark.parametrize("text", ["patch = [2, 4, 4]", "patch = [3, 3, 4]"])
-def test_patches_divide_the_voxels(text: str, tmp_path: Path, three_layers: Path) -> None:
-    path = tmp_path / "odd.toml"
-    path.write_text(
-        'name = "odd"\ndescription = "odd"\nfamily = "calo-voxels"\n[voxels]\nmerge = [4, 4, 1]\n'
-        f'[voxels.voxels]\nnet = "transformer"\n{text}\n'
-    )
-    preset = load_preset(str(path))
-    family = family_of(preset)
-    representation = family.fit(preset, [files.read(three_layers, limit=50)])
-    with pytest.raises(InputError, match="3 x 8 x 8 voxels cannot be divided into patches"):
-        family.build(preset, representation)
-
-
 @pytest.mark.parametrize(
     ("name", "layers", "voxels"),
     [("caloscore-v2", 10_609_034, 3_753_217), ("caloscore-v2-full", 10_650_014, 3_754_497),

@@ -9,6 +9,7 @@ import torch
 
 from cloudchamber.errors import InputError
 from cloudchamber.events import Geometry, Merging, Showers
+from cloudchamber.events.geometry import Layer
 from cloudchamber.formats import showers as files
 from cloudchamber.represent.layer_fractions import LayerFractions, settled
 from cloudchamber.represent.voxels import LayerMap, VoxelsRepresentation
@@ -53,6 +54,19 @@ def test_every_cell_comes_back_at_full_granularity(showers: Showers) -> None:
     some = showers[:40]
     again = decoded(VoxelsRepresentation.fit(some, Merging(), with_layers=True, noise=0.2), some)
     np.testing.assert_allclose(again.voxels(), some.voxels(), rtol=1e-5, atol=1e-9)
+
+
+def test_polar_cells_without_a_threshold_come_back(showers: Showers) -> None:
+    """As in the CaloChallenge's files; the smallest energy of the sample is then the threshold."""
+    angles = tuple(np.linspace(-np.pi, np.pi, 33).tolist())
+    layers = tuple(Layer(id=k, first=tuple(map(float, range(33))), second=angles) for k in range(30))
+    polar = replace(showers, geometry=Geometry(kind="polar", layers=layers))
+    representation = VoxelsRepresentation.fit(polar, Merging(2, 4, 1), with_layers=True, noise=0.5)
+    assert representation.threshold == showers.energy.min()
+    again, merged = decoded(representation, polar), representation.merging.showers(polar)
+    assert again.geometry.kind == "polar"
+    assert np.array_equal(again.counts, merged.counts)
+    np.testing.assert_allclose(again.energy, merged.energy, rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["published", "noisy"])

@@ -19,7 +19,7 @@ from cloudchamber.tensors.rng import EventRng
 
 __all__ = ["VoxelPipeline"]
 
-_VOXELS_AT_ONCE = {"cpu": 2**18, "cuda": 2**22}
+_VOXELS_AT_ONCE = {"cpu": 2**16, "cuda": 2**22}
 """In one call of the network, which needs some hundred times that in memory."""
 
 
@@ -71,7 +71,7 @@ class VoxelPipeline:
     def _in_parts(self, context: Tensor, rng: EventRng) -> Tensor:
         """Scores of the voxels of all showers, some showers at a time, shape (256, V)."""
         voxels = self.representation.voxels
-        size = max(_VOXELS_AT_ONCE.get(torch.device(self.device).type, 2**18) // voxels, 1)
+        size = max(_VOXELS_AT_ONCE.get(torch.device(self.device).type, 2**16) // voxels, 1)
         rows = torch.split(torch.arange(len(context)), size)
         return torch.cat([self._drawn("voxels", voxels, context[r], rng.select(r.tolist())) for r in rows])
 

@@ -1,4 +1,7 @@
-"""The transformer over patches of voxels: each block of voxels is an element of a set that knows its place."""
+"""The transformer over patches of voxels: each block of voxels is an element of a set that knows its place.
+
+Voxels are padded with zeros to multiples of the patch.
+"""
 
 from collections.abc import Mapping
 
@@ -6,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cloudchamber.nets.transformer import SetTransformer
+from cloudchamber.nets.unet3d import cropped, padded
 from cloudchamber.tensors.batch import Batch
 
 __all__ = ["PatchTransformer"]
@@ -16,7 +20,7 @@ class PatchTransformer(nn.Module):
 
     Args:
         shape: (L, H, W), the voxels.
-        patch: voxels of a patch along these; they divide the shape.
+        patch: voxels of a patch along these.
         context: size C of the context.
         width: features of a patch inside.
         depth: blocks.
@@ -38,8 +42,8 @@ class PatchTransformer(nn.Module):
         times: int = 1,
     ) -> None:
         super().__init__()
-        self.patch = patch
-        self.number = tuple(size // step for size, step in zip(shape, patch, strict=True))
+        self.shape, self.patch = shape, patch
+        self.number = tuple(-(-size // step) for size, step in zip(shape, patch, strict=True))
         self.patches = self.number[0] * self.number[1] * self.number[2]
         self.net = SetTransformer(
             patch[0] * patch[1] * patch[2], self.patches, context, width=width, depth=depth, heads=heads,
@@ -73,6 +77,7 @@ class PatchTransformer(nn.Module):
             x: shape (B, V).
         """
         (layers, rows, columns), (a, b, c) = self.number, self.patch
+        x = padded(x.view(-1, 1, *self.shape), self.patch)
         return x.view(-1, layers, a, rows, b, columns, c).permute(0, 1, 3, 5, 2, 4, 6).reshape(len(x), self.patches, -1)
 
     def join(self, patches: Tensor) -> Tensor:
@@ -81,4 +86,6 @@ class PatchTransformer(nn.Module):
         Args:
             patches: shape (B, N, P).
         """
-        return patches.view(-1, *self.number, *self.patch).permute(0, 1, 4, 2, 5, 3, 6).reshape(len(patches), -1)
+        blocks = patches.view(-1, *self.number, *self.patch).permute(0, 1, 4, 2, 5, 3, 6)
+        sizes = [number * step for number, step in zip(self.number, self.patch, strict=True)]
+        return cropped(blocks.reshape(-1, 1, *sizes), self.shape).reshape(len(patches), -1)

@@ -30,7 +30,7 @@ from cloudchamber.process.objective import Objective, Varied
 from cloudchamber.recipes.config import Preset, Process, Sampling, Training
 from cloudchamber.recipes.families import family_of
 from cloudchamber.recipes.fit import FitOptions, fit
-from cloudchamber.recipes.stages import process_of, stages_of, with_processes
+from cloudchamber.recipes.stages import FAMILIES, process_of, stages_of, with_processes
 from cloudchamber.recipes.store import CHECKPOINT, RUN_CARD, TrainedModel, load_model, load_run, read_card, write_card
 from cloudchamber.recipes.training import new_folder, phase_of, require_level, with_phase, write_maps
 from cloudchamber.train.trainer import TrainingResult
@@ -39,7 +39,6 @@ __all__ = ["Method", "distill"]
 
 _ADOPTING = VectorNet | SetTransformer | PatchTransformer
 """Networks that can be told two times."""
-_FAMILIES = ("cascade", "calo", "calo-voxels", "calo-points")
 Method = Literal["progressive", "shortcut", "mean-flow"]
 _AVERAGES: Mapping[str, Callable[[Denoiser], Objective]] = {"shortcut": Shortcut, "mean-flow": MeanFlow}
 
@@ -123,8 +122,8 @@ def distill(
 def _stages(model: str, teacher: TrainedModel, method: Method, only: str | None) -> tuple[str, ...]:
     """The stages to teach, which can be taught in this way."""
     preset = teacher.card.preset
-    if preset.family not in _FAMILIES:
-        families = ", ".join(_FAMILIES)
+    if preset.family not in FAMILIES:
+        families = ", ".join(FAMILIES)
         raise InputError(f"the model '{model}' cannot be distilled: only models of the families {families} can.")
     stages = stages_of(preset)
     if only is not None:

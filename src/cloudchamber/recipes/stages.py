@@ -7,27 +7,27 @@ from pydantic import BaseModel
 
 from cloudchamber.recipes.config import DIFFUSION_STAGES, Preset, Process
 
-__all__ = ["process_of", "stages_of", "with_processes"]
+__all__ = ["FAMILIES", "process_of", "stages_of", "with_processes"]
 
 T = TypeVar("T", bound=BaseModel)
 _SECTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "cascade": {"electron": ("electron",), "cloud": ("cloud",)},
-    "omnilearn": {"event": ("event",), "particles": ("particles",)},
-    "image": {"image": ("image",)},
     "calo": {name: ("shower", name) for name in DIFFUSION_STAGES["calo"]},
     "calo-voxels": {name: ("voxels", name) for name in DIFFUSION_STAGES["calo-voxels"]},
     "calo-points": {name: ("points", name) for name in DIFFUSION_STAGES["calo-points"]},
 }
-"""Tables of presets that hold the process of a stage; jets have one for all stages."""
+"""Tables of presets that hold the process of a stage."""
+FAMILIES = tuple(_SECTIONS)
+"""Families whose stages can be given other processes."""
 
 
 def stages_of(preset: Preset) -> tuple[str, ...]:
     """The diffusion stages whose processes a preset describes one by one, in the order in which they are sampled.
 
     Args:
-        preset: of a model.
+        preset: of a model of one of `FAMILIES`.
     """
-    stages = tuple(_SECTIONS.get(preset.family, {}))
+    stages = tuple(_SECTIONS[preset.family])
     alone = preset.family == "calo-voxels" and not preset.voxels.with_layers
     return tuple(name for name in stages if not (alone and name == "layers"))
 

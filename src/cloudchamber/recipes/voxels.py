@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from cloudchamber.errors import InputError
 from cloudchamber.events import Merging, Showers
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.models.diffusion import Diffusion
@@ -72,9 +71,6 @@ def _voxel_net(stage: VoxelStage, representation: VoxelsRepresentation) -> nn.Mo
         )
     if stage.net == "score-unet":
         return ScoreUNet(shape, representation.context, widths=stage.widths, embed=stage.embed)
-    if any(size % patch for size, patch in zip(shape, stage.patch, strict=True)):
-        sides = " x ".join(map(str, shape))
-        raise InputError(f"{sides} voxels cannot be divided into patches of {stage.patch}; give others in the preset.")
     return PatchTransformer(
         shape,
         stage.patch,
