@@ -109,6 +109,15 @@ def test_what_cannot_be_taught_is_told(run: Path, three_layers: Path, tmp_path: 
             distill(str(run), three_layers, tmp_path / "o", method="shortcut", options=OPTIONS)
 
 
+@pytest.mark.parametrize(("name", "shape"), [("calo-voxels", (30, 32, 32)), ("calo-voxels-coarse", (10, 11, 11))])
+def test_our_presets_are_small_enough_to_ship(name: str, shape: tuple[int, int, int]) -> None:
+    preset, showers = load_preset(name), files.read(SAMPLE, limit=40)
+    family = family_of(preset)
+    representation = family.fit(preset, [showers])
+    assert representation.shape == shape
+    assert 4 * sum(p.numel() for p in family.build(preset, representation).parameters()) < 8e6
+
+
 @pytest.mark.parametrize(
     ("name", "layers", "voxels"),
     [("caloscore-v2", 10_609_034, 3_753_217), ("caloscore-v2-full", 10_650_014, 3_754_497),
