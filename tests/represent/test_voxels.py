@@ -204,5 +204,7 @@ def test_what_cannot_be_voxels_is_refused(showers: Showers) -> None:
     with pytest.raises(InputError, match="too few to fit"):
         VoxelsRepresentation.fit(showers[:5], Merging(), with_layers=True)
     fitted = VoxelsRepresentation.fit(showers, Merging(4, 4, 5), with_layers=True)
+    with pytest.raises(InputError, match="below the calorimeter's threshold"):
+        fitted.encode(replace(showers, energy=showers.energy * 0.5))
     with pytest.raises(InputError, match="of another calorimeter"):
         fitted.encode(replace(showers, geometry=uneven))

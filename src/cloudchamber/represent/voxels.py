@@ -28,14 +28,15 @@ from torch import Tensor
 from cloudchamber.errors import InputError
 from cloudchamber.events import Geometry, Merging, Showers
 from cloudchamber.represent.layer_fractions import LayerFractions, settled
+from cloudchamber.represent.shower_scales import require_threshold
 from cloudchamber.tensors.batch import Batch, Bundle
 from cloudchamber.tensors.logit import StandardLogit
-from cloudchamber.tensors.rng import Rng
+from cloudchamber.tensors.rng import Rng, RowRng
 
 __all__ = ["LayerMap", "VoxelsRepresentation"]
 
 _SEED = 20232
-"""Of the noise in empty layers, which must be the same whenever rows are encoded."""
+"""Of the noise in empty layers, which must be the same whenever rows are encoded, and of that of the fit."""
 _ROOM = 1.02
 """How far c lies above the largest ratio of a voxel to the incident energy."""
 _LEAST = 0.25
@@ -134,8 +135,9 @@ class VoxelsRepresentation:
             noise: the floor f.
 
         Raises:
-            InputError: if there are too few showers, or the layers differ.
+            InputError: if there are too few showers, hits below the threshold, or the layers differ.
         """
+        require_threshold(showers)
         merged = _filled(merging.showers(showers))
         _require_equal_layers(merged.geometry)
         if len(merged) < 20:
@@ -216,10 +218,11 @@ class VoxelsRepresentation:
             showers: of this calorimeter.
 
         Raises:
-            InputError: if they are of another calorimeter.
+            InputError: if they are of another calorimeter, or have hits below the threshold.
         """
         if showers.geometry != self.fine:
             raise InputError("the showers are of another calorimeter than the model; give those of the model's cells.")
+        require_threshold(showers)
         showers = _filled(self.merging.showers(showers))
         incident, weight = torch.tensor(showers.incident_energy), torch.ones(len(showers))
         context, parts = self.incident_context(incident), {}
@@ -345,28 +348,12 @@ class VoxelsRepresentation:
 
     def _fitted_line(self, showers: Showers, each: bool) -> StandardLogit:
         """Moments of the scores of voxels, of each or of all together."""
-        rows, stream = self.encode(showers[:_FITTED])["voxels"], _Stream()
+        rows = self.encode(showers[:_FITTED])["voxels"]
         parts = (rows.select(index) for index in torch.split(torch.arange(len(rows)), _AT_ONCE))
-        fractions = (self._fractions(part, stream.of(len(part))) for part in parts)
+        fractions = (
+            self._fractions(part, RowRng((_SEED, number), len(part))) for number, part in enumerate(parts)
+        )  # fmt: skip
         return StandardLogit.fit(fractions if each else (part.reshape(-1, 1) for part in fractions), least=_LEAST)
-
-
-class _Stream:
-    """A random stream for fitting."""
-
-    def __init__(self) -> None:
-        self._rows, self._generator = 1, torch.Generator().manual_seed(_SEED)
-
-    def of(self, rows: int) -> "_Stream":
-        """The same stream for so many rows."""
-        self._rows = rows
-        return self
-
-    def uniform(self, *shape: int) -> Tensor:
-        return torch.rand(self._rows, *shape, generator=self._generator)
-
-    def normal(self, *shape: int) -> Tensor:
-        return torch.randn(self._rows, *shape, generator=self._generator)
 
 
 def _flip_first(x: Tensor) -> Tensor:
