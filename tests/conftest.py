@@ -164,3 +164,68 @@ def tiny_calo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("calo") / "tiny.toml"
     path.write_text(CALO)
     return path
+
+
+VOXELS = """
+name = "tiny-voxels"
+description = "A model for tests"
+family = "calo-voxels"
+training = { batch_size = 32, steps = 3, warm_up_steps = 1, optimizer = "adamax", weight_decay = 0, window = 1 }
+sampling = { calls = 3, sampler = "ddim-last" }
+[voxels]
+merge = [4, 4, 1]
+"""
+VOXEL_KINDS = {
+    "v2": "layers = { width = 8, blocks = 1 }\nvoxels = { inputs = 4, widths = [4, 8], blocks = 1, embed = 4 }\n",
+    "v1": """with_layers = false
+scaled = "none"
+[voxels.voxels]
+net = "score-unet"
+widths = [4, 8]
+embed = 8
+process = { schedule = "ve", target = "eps", times = "uniform" }
+""",
+    "patches": """noise = 0.2
+layers = { net = "plain", width = 8, blocks = 1, process = {} }
+[voxels.voxels]
+net = "transformer"
+patch = [3, 4, 4]
+width = 8
+depth = 1
+heads = 2
+mirrored = true
+process = {}
+""",
+}
+
+
+@pytest.fixture(scope="session", params=list(VOXEL_KINDS))
+def tiny_voxels(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Preset files of tiny models of voxels: as CaloScore v2 and v1, and the transformer over patches."""
+    path = tmp_path_factory.mktemp(request.param) / "tiny.toml"
+    path.write_text(VOXELS + VOXEL_KINDS[request.param])
+    return path
+
+
+@pytest.fixture(scope="session")
+def three_layers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three layers of the sample's showers, as a calorimeter of its own, which are quick to make."""
+    import numpy as np
+
+    from cloudchamber.events import Cells, Geometry, Showers
+    from cloudchamber.formats import showers as files
+
+    showers = files.read(Path(__file__).parent / "samples" / "electrons.parquet")
+    few_layers = (showers.layer >= 7) & (showers.layer < 10)
+    kept = np.bincount(showers.row[few_layers], minlength=len(showers))
+    filled = kept > 0
+    layer, first, second = (column[few_layers] for column in showers.cells)
+    geometry = Geometry(layers=showers.geometry.layers[7:10], threshold=showers.geometry.threshold)
+    cells = Cells(layer - 7, first, second)
+    few = Showers.of(
+        showers.incident_energy[filled], kept[filled], cells, showers.energy[few_layers], geometry=geometry
+    )
+    path = tmp_path_factory.mktemp("showers") / "layers.parquet"
+    with files.open_writer(path, showers.run) as writer:
+        writer.write(few)
+    return path

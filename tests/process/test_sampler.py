@@ -242,8 +242,23 @@ def test_a_budget_of_calls_is_spent_exactly(name: str, calls: int, schedule: str
     assert made.isfinite().all()
     if name != "langevin":
         assert denoiser.asked[0] == 1
-        last_call = calls > 1 and not (name == "ddim-midpoint" and calls % 2 == 0)
+        finishes = name == "ddim-last" or (name == "ddim-midpoint" and calls % 2 == 0)
+        last_call = calls > 1 and not finishes
         assert (denoiser.asked[-1] == 1e-3) == (schedule == "vp" and last_call)  # what noise is left is removed
+
+
+@pytest.mark.parametrize("schedule", ["rectified", "cosine", "vp"])
+def test_steps_end_with_the_data_of_the_last_where_noise_is_left(schedule: str) -> None:
+    """As students of progressive distillation are taught: N calls are N DDIM steps, and no call more."""
+    denoiser, given = Counted(schedule), known.vectors(3, 2)
+    made = sample(denoiser, given, known.Doubles(1, 3), 4, "ddim-last")
+    field, rng = Field(ExactDenoiser(known.MIXTURE, known.SCHEDULES[schedule]), given), known.Doubles(1, 3)
+    times = time_grid(field.span, 4)
+    assert denoiser.asked == pytest.approx(times[:-1].tolist())
+    state = State(field.schedule(times[0]).sigma * field.noise(rng, given.x))
+    for t, s in itertools.pairwise(times[:-1]):
+        state = DDIM().step(field, state, t, s, rng)
+    torch.testing.assert_close(made, field.predict(state.x, times[-2]).x)
 
 
 @pytest.mark.parametrize("power", [1.0, 2.0, 3.0])

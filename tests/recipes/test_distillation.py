@@ -1,7 +1,9 @@
 """Students in a chain: what they are taught, what is kept, and how a run goes on after an interruption."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import awkward as ak
 import pytest
 import torch
 from pydantic import ValidationError
@@ -12,10 +14,13 @@ from cloudchamber.events import Events
 from cloudchamber.formats import parquet
 from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.process.average import AverageVelocity
-from cloudchamber.recipes.config import Process, Sampling
+from cloudchamber.recipes.config import Process, Sampling, load_preset
 from cloudchamber.recipes.distillation import Method, distill
 from cloudchamber.recipes.fit import FitOptions
 from cloudchamber.recipes.generation import load
+from cloudchamber.recipes.generation_setting import GenerationSetting
+from cloudchamber.recipes.shower_generation import ShowerGenerator
+from cloudchamber.recipes.shower_training import train_showers
 from cloudchamber.recipes.store import load_model, read_card, save_model
 
 OPTIONS = FitOptions(steps=2, device="cpu", precision="float32", seed=1)
@@ -117,3 +122,74 @@ def test_average_velocities_are_taught_by_velocities_alone(saved: Path, tiny_dat
 def test_a_preset_of_averages_says_what_they_are(wrong: dict[str, str]) -> None:
     with pytest.raises(ValidationError, match="average velocities"):
         Process.model_validate({"kind": "average", **wrong})
+
+
+def test_other_families_are_not_taught(
+    saved: Path, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cloudchamber.recipes import distillation
+
+    teacher = load_model(str(saved))
+    images = teacher.card.preset.model_copy(update={"family": "image"})
+    other = replace(teacher, card=teacher.card.model_copy(update={"preset": images}))
+    monkeypatch.setattr(distillation, "load_model", lambda name: other)
+    with pytest.raises(InputError, match="only models of the families cascade, calo, calo-voxels, calo-points can"):
+        distill("images", tiny_data, tmp_path / "fast", options=OPTIONS)
+
+
+def test_the_electron_is_sampled_as_before_where_only_the_cloud_is_taught(
+    saved: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    """Jumps need average velocities, which the electron's stage has not learnt."""
+    out = tmp_path / "fast"
+    distill(str(saved), tiny_data, out, calls=1, method="shortcut", only="cloud", options=OPTIONS)
+    sampling = read_card(out / "card.json").preset.sampling
+    assert sampling == Sampling(
+        calls=1, sampler="jump", stage_calls={"electron": 16}, stage_samplers={"electron": "adams-bashforth"}
+    )
+    one, two = (load(name).sample(256, seed=1).electron for name in (str(out), str(saved)))
+    assert ak.array_equal(one, two)
+
+
+@pytest.fixture(scope="module")
+def shower_run(tiny_calo: Path, three_layers: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "showers"
+    train_showers(load_preset(str(tiny_calo)), three_layers, out, options=OPTIONS)
+    return out
+
+
+def test_models_of_hits_are_taught_too(shower_run: Path, three_layers: Path, tmp_path: Path) -> None:
+    distill(str(shower_run), three_layers, tmp_path / "fast", calls=2, start=4, options=OPTIONS)
+    student, teacher = load_model(str(tmp_path / "fast")), load_model(str(shower_run))
+    assert student.card.preset.sampling == Sampling(calls=2, sampler="ddim")
+    changed = {
+        name.split(".")[1]
+        for name, value in student.model.state_dict().items()
+        if not torch.equal(value, teacher.model.state_dict()[name])
+    }
+    assert changed == {"visible", "layers", "hits"}
+    with pytest.raises(InputError, match="was distilled to few network calls"):
+        train_showers(None, three_layers, tmp_path / "on", options=OPTIONS, init=str(tmp_path / "fast"))
+    train_showers(None, three_layers, tmp_path / "on", options=OPTIONS, init=str(tmp_path / "fast"), only="counts")
+    showers = ShowerGenerator("fast", student).sample([2.0, 3.0], seed=1)
+    assert showers.incident_energy.tolist() == [2000.0, 3000.0]
+
+
+@pytest.mark.parametrize("method", ["progressive", "shortcut"])
+def test_one_stage_is_taught_and_the_others_are_sampled_as_before(
+    shower_run: Path, three_layers: Path, tmp_path: Path, method: Method
+) -> None:
+    out = tmp_path / "fast"
+    distill(str(shower_run), three_layers, out, calls=1, start=1, only="hits", method=method, options=OPTIONS)
+    student, teacher = load_model(str(out)), load_model(str(shower_run))
+    sampler = {"progressive": "ddim", "shortcut": "jump"}[method]
+    others = {"visible": "adams-bashforth", "layers": "adams-bashforth"}
+    calls = {"visible": 3, "layers": 3}
+    assert student.card.preset.sampling == Sampling(calls=1, sampler=sampler, stage_calls=calls, stage_samplers=others)
+    for name in ("visible", "counts", "layers"):
+        one, two = student.model[name].state_dict(), teacher.model[name].state_dict()
+        assert all(torch.equal(one[key], two[key]) for key in two)
+    solver = ShowerGenerator("fast", student).solver(GenerationSetting())
+    assert [solver.sampler_of(name) for name in ("hits", "layers")] == [sampler, "adams-bashforth"]
+    assert [solver.calls_of(name) for name in ("hits", "layers")] == [1, 3]
+    assert len(ShowerGenerator("fast", student).sample([2.0], seed=1)) == 1

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from cloudchamber.errors import InputError
 from cloudchamber.train.config import TrainingConfig
 from cloudchamber.train.optim import Lion, make_optimizer
 
@@ -25,6 +26,22 @@ def test_a_weight_without_gradient_does_not_move() -> None:
     weight = nn.Parameter(torch.ones(2))
     Lion([weight]).step()
     assert weight.tolist() == [1.0, 1.0]
+
+
+def test_adamax_equals_a_calculation_by_hand() -> None:
+    weight = nn.Parameter(torch.tensor([[1.0]], dtype=torch.float64))
+    config = TrainingConfig(steps=1, optimizer="adamax", learning_rate=0.1, betas=(0.9, 0.999), weight_decay=0.0)
+    made = make_optimizer([weight], config)
+    for gradient in (2.0, -1.0):
+        weight.grad = torch.full((1, 1), gradient, dtype=torch.float64)
+        made.step()
+    # m = 0.2, then 0.9 * 0.2 - 0.1 = 0.08; u = 2, then 0.999 * 2; steps 0.1 / (1 - 0.9^n) * m / u.
+    assert weight.item() == pytest.approx(1 - 0.1 - 0.1 / 0.19 * 0.08 / 1.998, rel=1e-6)
+
+
+def test_what_decays_with_adamax_is_refused() -> None:
+    with pytest.raises(InputError, match="adamax has no weight decay"):
+        TrainingConfig(steps=1, optimizer="adamax", weight_decay=0.01)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "lion"])

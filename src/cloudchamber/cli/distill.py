@@ -13,13 +13,14 @@ __all__ = ["distill"]
 def distill(
     model: Annotated[str, typer.Argument(help="A shipped model, a training run's folder, or a .safetensors file.")],
     *,
-    data: Annotated[Path, typer.Option(help="Events of the model's kind: folder of Parquet shards, or one file.")],
+    data: Annotated[Path, typer.Option(help="Events or showers of the model's kind: a file, or a folder of files.")],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     calls: Annotated[int, typer.Option(help="Network calls of each diffusion stage that are wanted.")] = 1,
     method: Annotated[
         Literal["progressive", "shortcut", "mean-flow"], typer.Option(help="How to teach.")
     ] = "progressive",
     start: Annotated[int, typer.Option(help="Steps of the first student in progressive distillation.")] = 16,
+    only: Annotated[str | None, typer.Option(help="Teach one stage, such as cloud, hits or voxels.")] = None,
     preset: Annotated[str | None, typer.Option(help="A preset that says how to train; the model's by default.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps of each phase; the preset's by default.")] = None,
@@ -38,6 +39,7 @@ def distill(
 
     Example:
         cloudchamber distill ep-dis-10x275 --calls 1 --data data/train --out runs/fast --max-time 60m
+        cloudchamber distill runs/v2 --start 256 --calls 1 --data datasets/calo-wsi/train --out runs/one --max-time 8h
 
     Args:
         model: the teacher.
@@ -46,6 +48,7 @@ def distill(
         calls: network calls that are wanted.
         method: how to teach.
         start: steps of the first student.
+        only: the stage to teach; all of them by default.
         preset: says how to train.
         resume: continue the run in `out`.
         steps: optimiser steps of each phase.
@@ -67,7 +70,7 @@ def distill(
     seconds = None if max_time is None else duration(max_time, "--max-time")
     options = FitOptions(steps=steps, max_time=seconds, device=device, precision=precision, seed=seed)
     result = distill_model(
-        model, data, out, calls=calls, method=method, start=start, options=options, resume=resume,
+        model, data, out, calls=calls, method=method, start=start, only=only, options=options, resume=resume,
         training=None if preset is None else load_preset(preset).training,
     )  # fmt: skip
     state = f"interrupted by {result.signal}; add --resume to continue" if result.signal else "done"

@@ -156,9 +156,9 @@ def generate(
 
 def _of_showers(generator: "Generator", energy: float | None, energies: Path | None, *others: object) -> bool:
     """Whether the model makes showers; options of the other kind of models are refused."""
-    from cloudchamber.recipes.shower_training import FAMILY
+    from cloudchamber.recipes.families import family_of
 
-    showers = generator.trained.card.preset.family == FAMILY
+    showers = family_of(generator.trained.card.preset).showers is not None
     if not showers and (energy is not None or energies is not None):
         raise InputError(f"--energy and --energies are for models of showers; '{generator.name}' makes events.")
     if showers and any(other not in (None, False) for other in others):

@@ -111,12 +111,12 @@ def train(
 
 def _of_showers(preset: "Preset | None", init: str | None) -> bool:
     """Whether a model of showers is to be trained."""
-    from cloudchamber.recipes.shower_training import FAMILY
+    from cloudchamber.recipes.families import family_of
     from cloudchamber.recipes.store import load_model
 
-    if preset is not None or init is None:
-        return preset is not None and preset.family == FAMILY
-    return load_model(init).card.preset.family == FAMILY
+    if preset is None and init is not None:
+        preset = load_model(init).card.preset
+    return preset is not None and family_of(preset).showers is not None
 
 
 def _train_showers(preset: "Preset | None", data: Path, out: Path, options: dict[str, Any]) -> "TrainingResult":

@@ -79,7 +79,8 @@ class ImagePipeline:
             tally.redrawn_images += len(rows) if attempt else 0
             given = Batch(torch.zeros(len(rows), 0), torch.ones(len(rows))).to(self.device)
             with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=rounded):
-                drawn = stage.sample(given, rng.select(rows), solver.calls_of("image"), solver.sampler)
+                calls, sampler = solver.calls_of("image"), solver.sampler_of("image")
+                drawn = stage.sample(given, rng.select(rows), calls, sampler)
             images[rows] = drawn.cpu().float()
             good = self.representation.has_electron(images[rows])
             rows = [row for row, found in zip(rows, good.tolist(), strict=True) if not found]

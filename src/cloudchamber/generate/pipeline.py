@@ -102,6 +102,7 @@ class Solver:
         project: make four-momentum exact; off only for studies.
         precision: of the matrix products of the cloud's network, which is nearly all of the work.
         stage_calls: network calls of stages that take another number.
+        stage_samplers: samplers of stages that take another one.
     """
 
     calls: int = 16
@@ -109,6 +110,7 @@ class Solver:
     project: bool = True
     precision: Literal["float32", "bfloat16"] = "float32"
     stage_calls: Mapping[str, int] = field(default_factory=dict)
+    stage_samplers: Mapping[str, str] = field(default_factory=dict)
 
     def calls_of(self, stage: str) -> int:
         """Network calls of a stage.
@@ -117,6 +119,14 @@ class Solver:
             stage: its name.
         """
         return self.stage_calls.get(stage, self.calls)
+
+    def sampler_of(self, stage: str) -> str:
+        """Sampler of a stage.
+
+        Args:
+            stage: its name.
+        """
+        return self.stage_samplers.get(stage, self.sampler)
 
 
 class Block(NamedTuple):
@@ -233,7 +243,7 @@ class Pipeline:
         """Scores of electrons."""
         electron, calls = self.model["electron"], self.solver.calls_of("electron")
         assert isinstance(electron, Diffusion)
-        return electron.sample(given.to(self.device), streams, calls, self.solver.sampler).cpu()
+        return electron.sample(given.to(self.device), streams, calls, self.solver.sampler_of("electron")).cpu()
 
     @torch.no_grad()
     def try_electrons(self, numbers: range) -> Trial:
@@ -287,7 +297,7 @@ class Pipeline:
             species.kinds,
             species.scores[..., None].float(),
         )
-        calls, sampler = self.solver.calls_of("cloud"), self.solver.sampler
+        calls, sampler = self.solver.calls_of("cloud"), self.solver.sampler_of("cloud")
         return stage.sample(given.to(self.device), rng.select(rows.tolist()), calls, sampler).cpu().float()
 
 

@@ -87,4 +87,5 @@ class PublishedPipeline:
     def _draw(self, name: str, given: Batch, rng: EventRng) -> Tensor:
         stage = self.model[name]
         assert isinstance(stage, Diffusion)
-        return stage.sample(given.to(self.device), rng, self.solver.calls_of(name), self.solver.sampler).cpu()
+        calls, sampler = self.solver.calls_of(name), self.solver.sampler_of(name)
+        return stage.sample(given.to(self.device), rng, calls, sampler).cpu()

@@ -107,4 +107,4 @@ class ShowerPipeline:
     def _drawn(self, name: str, given: Batch, rng: EventRng) -> Tensor:
         stage, solver = self.model[name], self.solver
         assert isinstance(stage, Diffusion)
-        return stage.sample(given.to(self.device), rng, solver.calls_of(name), solver.sampler).cpu().float()
+        return stage.sample(given.to(self.device), rng, solver.calls_of(name), solver.sampler_of(name)).cpu().float()

@@ -89,7 +89,7 @@ def _electron(pipeline: Pipeline, n: int, rng: EventRng) -> Tensor:
     like = next(stage.parameters())
     given = Batch(like.new_zeros(n, pipeline.representation.electron.SIZE), like.new_ones(n))
     solver = pipeline.solver
-    return stage.sample(given, rng, solver.calls_of("electron"), solver.sampler).cpu()
+    return stage.sample(given, rng, solver.calls_of("electron"), solver.sampler_of("electron")).cpu()
 
 
 def _species(pipeline: Pipeline, electron: Inclusive, rng: EventRng) -> Species:
@@ -113,7 +113,7 @@ def _cloud(pipeline: Pipeline, electron: Inclusive, species: Species, rng: Event
         species.kinds.to(like.device),
         species.scores[..., None].to(like),
     )
-    return stage.sample(given, rng, solver.calls_of("cloud"), solver.sampler).cpu()
+    return stage.sample(given, rng, solver.calls_of("cloud"), solver.sampler_of("cloud")).cpu()
 
 
 def _diffusion(pipeline: Pipeline, name: str) -> Diffusion:

@@ -105,7 +105,7 @@ class VectorPipeline:
     def _sample(self, name: str, given: Batch, rng: EventRng) -> Tensor:
         stage, how = self.model[name], dict[str, Any]()
         if any(isinstance(module, Diffusion) for module in stage.modules()):
-            how = {"calls": self.solver.calls_of(name), "sampler": self.solver.sampler}
+            how = {"calls": self.solver.calls_of(name), "sampler": self.solver.sampler_of(name)}
         return cast(Samplable[Batch, Tensor], stage).sample(given.to(self.device), rng, **how).cpu()
 
     def _possible(self, found: VectorValues) -> Tensor:

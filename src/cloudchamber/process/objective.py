@@ -31,6 +31,7 @@ from cloudchamber.tensors.rng import Rng
 __all__ = [
     "TIMES",
     "WEIGHTS",
+    "Divided",
     "LogNormal",
     "LogitNormal",
     "Noised",
@@ -280,6 +281,28 @@ class PerElement:
         """
         losses = self.objective(denoiser, batch, rng)
         return losses * batch.x.shape[-1] / batch.lengths.to(losses).mean().clamp(min=1)
+
+
+class Divided:
+    """Another objective divided by a number.
+
+    Args:
+        objective: of the rows.
+        number: the divisor.
+    """
+
+    def __init__(self, objective: Objective, number: float) -> None:
+        self.objective, self.number = objective, number
+
+    def __call__(self, denoiser: Denoiser, batch: Batch, rng: Rng) -> Tensor:
+        """One loss for each row, shape (B,).
+
+        Args:
+            denoiser: what is trained.
+            batch: data x and conditions.
+            rng: random stream.
+        """
+        return self.objective(denoiser, batch, rng) / self.number
 
 
 class Varied:

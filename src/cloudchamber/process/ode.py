@@ -21,7 +21,7 @@ from torch import Tensor
 from cloudchamber.process.step import Field, Grid, Memory, State, ddim
 from cloudchamber.tensors.rng import Rng
 
-__all__ = ["DDIM", "RK4", "AdamsBashforth", "DDIMMidpoint", "DPMSolver", "Euler", "Heun", "Midpoint"]
+__all__ = ["DDIM", "RK4", "AdamsBashforth", "DDIMLast", "DDIMMidpoint", "DPMSolver", "Euler", "Heun", "Midpoint"]
 
 
 class Euler(Grid):
@@ -120,6 +120,29 @@ class DDIM(Grid):
             rng: not used.
         """
         return State(ddim(field.predict(state.x, t), field.schedule(s)))
+
+
+class DDIMLast(DDIM):
+    """DDIM that ends with the data predicted in its last step where the path ends with noise left over.
+
+    All calls are then steps of one grid, as in the public code of CaloScore v2 (arXiv:2308.03847), and as students of
+    progressive distillation are taught.
+    """
+
+    finishes = True
+
+    def step(self, field: Field, state: State, t: Tensor, s: Tensor, rng: Rng) -> State:
+        """x_s = alpha_s x^ + sigma_s eps^.
+
+        Args:
+            field: what to follow.
+            state: at t.
+            t: present time.
+            s: next time.
+            rng: not used.
+        """
+        prediction = field.predict(state.x, t)
+        return State(ddim(prediction, field.schedule(s)), Memory(prediction.x, t))
 
 
 class DDIMMidpoint(Grid):

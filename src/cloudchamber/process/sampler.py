@@ -14,7 +14,7 @@ from torch import Tensor
 from cloudchamber.errors import InputError
 from cloudchamber.process.average import Jump
 from cloudchamber.process.denoise import Denoiser
-from cloudchamber.process.ode import DDIM, RK4, AdamsBashforth, DDIMMidpoint, DPMSolver, Euler, Heun, Midpoint
+from cloudchamber.process.ode import DDIM, RK4, AdamsBashforth, DDIMLast, DDIMMidpoint, DPMSolver, Euler, Heun, Midpoint
 from cloudchamber.process.sde import Ancestral, EulerMaruyama, Langevin, Mixture, PredictorCorrector, StochasticHeun
 from cloudchamber.process.step import Field, Sampler, State
 from cloudchamber.tensors.batch import Batch
@@ -28,6 +28,7 @@ SAMPLERS: Mapping[str, Callable[[], Sampler]] = {
     "midpoint": Midpoint,
     "rk4": RK4,
     "ddim": DDIM,
+    "ddim-last": DDIMLast,
     "ddim-midpoint": DDIMMidpoint,
     "dpm++2m": DPMSolver,
     "adams-bashforth": AdamsBashforth,

@@ -14,8 +14,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from cloudchamber.errors import InputError
 from cloudchamber.events import Level
+from cloudchamber.recipes.point_config import PointStages
 from cloudchamber.recipes.sections import Process, Section
 from cloudchamber.recipes.shower_config import ShowerStages
+from cloudchamber.recipes.voxel_config import VoxelStages
 
 __all__ = ["DIFFUSION_STAGES", "Preset", "Process", "load_preset", "preset_names"]
 
@@ -30,6 +32,8 @@ DIFFUSION_STAGES: Mapping[str, tuple[str, ...]] = {
     "omnilearn": ("event", "particles"),
     "image": ("image",),
     "calo": ("visible", "layers", "hits"),
+    "calo-voxels": ("layers", "voxels"),
+    "calo-points": ("cluster", "hits"),
     "zjets": ("first", "second", "third"),
 }
 """Stages of each family that are sampled with a number of network calls."""
@@ -143,7 +147,7 @@ class Training(Section):
     """How the model is trained; see `cloudchamber.train.config.TrainingConfig`."""
 
     batch_size: int = Field(default=256, ge=1, le=1_000_000)
-    optimizer: Literal["adamw", "lion"] = "adamw"
+    optimizer: Literal["adamw", "lion", "adamax"] = "adamw"
     betas: tuple[float, float] = (0.9, 0.99)
     learning_rate: float = Field(default=1.5e-3, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
@@ -161,6 +165,7 @@ class Sampling(Section):
     calls: int = Field(default=16, ge=1)
     sampler: str = "adams-bashforth"
     stage_calls: dict[str, Annotated[int, Field(ge=1)]] = Field(default={}, description="of stages that take others")
+    stage_samplers: dict[str, str] = Field(default={}, description="of stages that take others")
 
 
 class Preset(Section):
@@ -169,7 +174,7 @@ class Preset(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     description: str
     level: Level = Field(default=Level.STABLE, description="of events; showers have none")
-    family: Literal["cascade", "omnilearn", "image", "calo", "zjets"] = "cascade"
+    family: Literal["cascade", "omnilearn", "image", "calo", "calo-voxels", "calo-points", "zjets"] = "cascade"
     cross_sections: str | None = Field(default=None, description="table with those of any beams and cuts")
     fold_decays: bool = Field(default=False, description="of narrow particles, before learning")
     fold_resonances: bool = Field(default=False, description="broad ones, by lot, after the narrow particles")
@@ -180,6 +185,8 @@ class Preset(Section):
     particles: ParticleStage = ParticleStage()
     image: ImageStage = ImageStage()
     shower: ShowerStages = ShowerStages()
+    voxels: VoxelStages = VoxelStages()
+    points: PointStages = PointStages()
     vector: VectorStage = VectorStage()
     training: Training = Training()
     sampling: Sampling = Sampling()
@@ -188,15 +195,16 @@ class Preset(Section):
     def _parts_of_one_family(self) -> "Preset":
         if self.family != "cascade" and self.level is not Level.STABLE:
             raise ValueError(f"the family {self.family} knows only species of the level stable")
-        unknown = set(self.sampling.stage_calls) - set(DIFFUSION_STAGES[self.family])
-        if unknown:
-            known = ", ".join(DIFFUSION_STAGES[self.family])
-            raise ValueError(f"stage_calls names '{min(unknown)}', but the stages that take calls are {known}")
+        for name in ("stage_calls", "stage_samplers"):
+            unknown = set(getattr(self.sampling, name)) - set(DIFFUSION_STAGES[self.family])
+            if unknown:
+                known = ", ".join(DIFFUSION_STAGES[self.family])
+                raise ValueError(f"{name} names '{min(unknown)}', but the stages that take calls are {known}")
         return self
 
     @model_validator(mode="after")
     def _level_of_events(self) -> "Preset":
-        if self.family != "calo" and "level" not in self.model_fields_set:
+        if not self.family.startswith("calo") and "level" not in self.model_fields_set:
             raise ValueError("level is missing: stable, pi0 or primary")
         return self
 

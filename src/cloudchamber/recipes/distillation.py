@@ -1,39 +1,44 @@
 """From a model that takes many calls to one that takes few.
 
-The diffusion stages of a model are taught by the model itself, on events of its own kind; the species stage is kept.
-`progressive` halves the number of steps from `start` down to the calls that are wanted, in one phase each, the first
-taught by Heun's method. `shortcut` and `mean-flow` teach average velocities in one phase, which then make steps of any
-length. At equal time (`benchmarks/toys.py`) progressive distillation is the best for a given number of calls, and
-shortcuts are better than mean flow, whose total derivative costs a forward-mode pass and is noisier.
+The diffusion stages of a model are taught by the model itself, on events or showers of its own kind; other stages are
+kept. `progressive` halves the number of steps from `start` down to the calls that are wanted, in one phase each, the
+first taught by Heun's method. `shortcut` and `mean-flow` teach average velocities in one phase, which then make steps
+of any length. At equal time (`benchmarks/toys.py`) progressive distillation is the best for a given number of calls,
+and shortcuts are better than mean flow, whose total derivative costs a forward-mode pass and is noisier.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import torch
+from torch import nn
 
-from cloudchamber.data.split import Split, split
+from cloudchamber.data.showers import split_showers
+from cloudchamber.data.split import Parts, split
 from cloudchamber.errors import InputError
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.nets.mlp import VectorNet
+from cloudchamber.nets.patches import PatchTransformer
 from cloudchamber.nets.transformer import SetTransformer
 from cloudchamber.process.average import MeanFlow, Shortcut
 from cloudchamber.process.denoise import Denoiser
 from cloudchamber.process.distill import Progressive, halvings
-from cloudchamber.process.objective import Objective
-from cloudchamber.recipes.config import DIFFUSION_STAGES, Preset, Process, Sampling, Training
+from cloudchamber.process.objective import Objective, Varied
+from cloudchamber.recipes.config import Preset, Process, Sampling, Training
 from cloudchamber.recipes.families import family_of
 from cloudchamber.recipes.fit import FitOptions, fit
+from cloudchamber.recipes.stages import FAMILIES, process_of, stages_of, with_processes
 from cloudchamber.recipes.store import CHECKPOINT, RUN_CARD, TrainedModel, load_model, load_run, read_card, write_card
 from cloudchamber.recipes.training import new_folder, phase_of, require_level, with_phase, write_maps
 from cloudchamber.train.trainer import TrainingResult
 
-__all__ = ["STAGES", "Method", "distill"]
+__all__ = ["Method", "distill"]
 
-STAGES = DIFFUSION_STAGES["cascade"]
+_ADOPTING = VectorNet | SetTransformer | PatchTransformer
+"""Networks that can be told two times."""
 Method = Literal["progressive", "shortcut", "mean-flow"]
 _AVERAGES: Mapping[str, Callable[[Denoiser], Objective]] = {"shortcut": Shortcut, "mean-flow": MeanFlow}
 
@@ -47,12 +52,14 @@ class _Phase:
         method: how.
         first: whether the teacher is the original model, which Heun's method serves better.
         folder: of its run.
+        stages: that are taught.
     """
 
     calls: int
     method: Method
     first: bool
     folder: Path
+    stages: tuple[str, ...]
 
 
 def distill(
@@ -63,6 +70,7 @@ def distill(
     calls: int = 1,
     method: Method = "progressive",
     start: int = 16,
+    only: str | None = None,
     training: Training | None = None,
     options: FitOptions | None = None,
     resume: bool = False,
@@ -71,11 +79,12 @@ def distill(
 
     Args:
         model: a shipped model, a run's folder or a weights' file.
-        data: Parquet file or folder of shards.
+        data: Parquet file or folder of shards, of events or of showers as the model makes them.
         out: folder of the run; earlier students are in folders inside.
         calls: network calls of each diffusion stage that are wanted.
         method: progressive, shortcut or mean-flow.
         start: steps of the first student in progressive distillation.
+        only: the stage to teach; all diffusion stages by default.
         training: settings; those of the model's preset by default.
         options: of the run; its steps are those of each phase, its time that of all phases together.
         resume: continue where an interrupted run stopped.
@@ -91,17 +100,14 @@ def distill(
     if method == "progressive" and calls > start:
         raise InputError(f"--calls {calls} is impossible: give at most --start, which is {start}.")
     teacher = load_model(model)
-    if teacher.card.preset.family != "cascade":
-        raise InputError(f"the model '{model}' cannot be distilled: only models of the family cascade can.")
-    processes = [stage.process for stage in (teacher.card.preset.electron, teacher.card.preset.cloud)]
-    if any(process.kind != "denoiser" for process in processes):
-        raise InputError(f"the model '{model}' cannot be distilled: its stages are no plain denoisers.")
-    if method in _AVERAGES and any(process.target != "velocity" for process in processes):
-        raise InputError(f"--method {method} needs a model whose target is the velocity; use progressive.")
-    require_level(data, teacher.card.preset)
+    stages = _stages(model, teacher, method, only)
+    showers = family_of(teacher.card.preset).showers is not None
+    if not showers:
+        require_level(data, teacher.card.preset)
+    parts: Parts = split_showers(data) if showers else split(data)
     if not resume:
         new_folder(out)
-    parts, phases = split(data), list(_phases(calls, method, start, out))
+    phases = list(_phases(calls, method, start, out, stages))
     settings, shared = training or teacher.card.preset.training, options or FitOptions()
     if shared.max_time is not None:
         shared = FitOptions(**{**vars(shared), "max_time": shared.max_time / len(phases)})
@@ -113,15 +119,37 @@ def distill(
     return result
 
 
-def _phases(calls: int, method: Method, start: int, out: Path) -> Iterator[_Phase]:
+def _stages(model: str, teacher: TrainedModel, method: Method, only: str | None) -> tuple[str, ...]:
+    """The stages to teach, which can be taught in this way."""
+    preset = teacher.card.preset
+    if preset.family not in FAMILIES:
+        families = ", ".join(FAMILIES)
+        raise InputError(f"the model '{model}' cannot be distilled: only models of the families {families} can.")
+    stages = stages_of(preset)
+    if only is not None:
+        if only not in stages:
+            raise InputError(f"--only '{only}' is no stage that can be distilled; choose one of {', '.join(stages)}.")
+        stages = (only,)
+    processes = [process_of(preset, stage) for stage in stages]
+    if any(process.kind != "denoiser" for process in processes):
+        raise InputError(f"the model '{model}' cannot be distilled: its stages are no plain denoisers.")
+    nets = [cast(Diffusion, teacher.model[stage]).denoiser.net for stage in stages]
+    if method in _AVERAGES and not all(isinstance(net, _ADOPTING) for net in nets):
+        raise InputError(f"--method {method} needs networks that can be told two times; use progressive.")
+    if method in _AVERAGES and any(process.target != "velocity" for process in processes):
+        raise InputError(f"--method {method} needs a model whose target is the velocity; use progressive.")
+    return stages
+
+
+def _phases(calls: int, method: Method, start: int, out: Path, stages: tuple[str, ...]) -> Iterator[_Phase]:
     students = halvings(start, calls) if method == "progressive" else [calls]
     for number in students[:-1]:
-        yield _Phase(number, method, number == start, out / f"student-{number}")
-    yield _Phase(calls, method, len(students) == 1, out)
+        yield _Phase(number, method, number == start, out / f"student-{number}", stages)
+    yield _Phase(calls, method, len(students) == 1, out, stages)
 
 
 def _teach(
-    phase: _Phase, teacher: TrainedModel, parts: Split, training: Training, options: FitOptions
+    phase: _Phase, teacher: TrainedModel, parts: Parts, training: Training, options: FitOptions
 ) -> TrainingResult:
     """One phase, or what is left of it."""
     under_way = (phase.folder / CHECKPOINT).exists()
@@ -134,7 +162,7 @@ def _teach(
     card = read_card(phase.folder / RUN_CARD)
     student = _student(card.preset, teacher, phase)
     result = fit(student, teacher.representation, parts, training, options, out=phase.folder, resume=under_way)
-    entry = phase_of(parts, training, result, stages=", ".join(STAGES), method=phase.method, calls=phase.calls)
+    entry = phase_of(parts, training, result, stages=", ".join(phase.stages), method=phase.method, calls=phase.calls)
     write_card(phase.folder / RUN_CARD, with_phase(card, f"{phase.method}-{phase.calls}", entry))
     return result
 
@@ -143,26 +171,48 @@ def _student_preset(preset: Preset, phase: _Phase) -> Preset:
     def changed(process: Process) -> Process:
         return process.model_copy(update={"kind": "average"}) if phase.method in _AVERAGES else process
 
-    electron, cloud = (
-        stage.model_copy(update={"process": changed(stage.process)}) for stage in (preset.electron, preset.cloud)
+    preset = with_processes(preset, phase.stages, changed)
+    return preset.model_copy(update={"sampling": _student_sampling(preset, phase)})
+
+
+def _student_sampling(preset: Preset, phase: _Phase) -> Sampling:
+    """Students are sampled as they were taught, other stages as before."""
+    before, others = preset.sampling, [stage for stage in stages_of(preset) if stage not in phase.stages]
+    straight = all(process_of(preset, stage).schedule == "rectified" for stage in phase.stages)
+    sampler = "jump" if phase.method in _AVERAGES else "ddim" if straight else "ddim-last"
+    return Sampling(
+        calls=phase.calls,
+        sampler=sampler,
+        stage_calls={stage: before.stage_calls.get(stage, before.calls) for stage in others},
+        stage_samplers={stage: before.stage_samplers.get(stage, before.sampler) for stage in others},
     )
-    sampling = Sampling(calls=phase.calls, sampler="jump" if phase.method in _AVERAGES else "ddim")
-    return preset.model_copy(update={"electron": electron, "cloud": cloud, "sampling": sampling})
 
 
 def _student(preset: Preset, teacher: TrainedModel, phase: _Phase) -> Cascade:
     """A model with the teacher's weights, to be trained on the teacher's flow."""
     student: Cascade = family_of(preset).build(preset, teacher.representation)
-    student["species"].load_state_dict(teacher.model["species"].state_dict())
-    for name in STAGES:
+    for name, stage in student.stages.items():
+        if name not in phase.stages:
+            stage.load_state_dict(teacher.model[name].state_dict())
+    for name in phase.stages:
         stage, guide = student[name], teacher.model[name]
         assert isinstance(stage, Diffusion)
         assert isinstance(guide, Diffusion)
-        assert isinstance(stage.denoiser.net, VectorNet | SetTransformer)
-        stage.denoiser.net.adopt(guide.denoiser.net.state_dict())
+        _adopt(stage.denoiser.net, guide.denoiser.net, name)
+        lesson: Objective
         if phase.method in _AVERAGES:
-            stage.objective = _AVERAGES[phase.method](guide.denoiser)
+            lesson = _AVERAGES[phase.method](guide.denoiser)
         else:
-            stage.objective = Progressive(guide.denoiser, phase.calls, second_order=phase.first)
-    student.train_only(*STAGES)
+            lesson = Progressive(guide.denoiser, phase.calls, second_order=phase.first)
+        usual = stage.objective
+        stage.objective = Varied(lesson, usual.vary) if isinstance(usual, Varied) else lesson
+    student.train_only(*phase.stages)
     return student
+
+
+def _adopt(net: nn.Module, taught: nn.Module, name: str) -> None:
+    """Take over the weights of the teacher's network, which may know one time where the student knows two."""
+    if isinstance(net, _ADOPTING):
+        net.adopt(taught.state_dict())
+        return
+    net.load_state_dict(taught.state_dict())

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cloudchamber.errors import InputError
@@ -14,22 +16,29 @@ from cloudchamber.events import Events, RunInfo, Showers
 from cloudchamber.generate.electrons import Electrons
 from cloudchamber.generate.image import ImagePipeline
 from cloudchamber.generate.pipeline import Block, Finisher, Pipeline, Solver
+from cloudchamber.generate.points import PointPipeline
 from cloudchamber.generate.published import PublishedPipeline
 from cloudchamber.generate.region import Region
+from cloudchamber.generate.showers import ShowerPipeline
+from cloudchamber.generate.voxels import VoxelPipeline
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.physics.acceptance import Acceptance
 from cloudchamber.recipes.build import build_image, build_model, build_omnilearn
 from cloudchamber.recipes.config import Preset
+from cloudchamber.recipes.points import build_points, fit_points
 from cloudchamber.recipes.shower_build import build_showers
+from cloudchamber.recipes.voxels import build_voxels, fit_voxels
 from cloudchamber.recipes.zjets import build_zjets, fit_zjets, zjets_pipeline
 from cloudchamber.represent.cloud import CloudRepresentation
 from cloudchamber.represent.hits import HitsRepresentation
 from cloudchamber.represent.image import ImageRepresentation
+from cloudchamber.represent.points import PointsRepresentation
 from cloudchamber.represent.published import ACCEPTANCE, AZIMUTHS, PublishedRepresentation
 from cloudchamber.represent.vector import VectorRepresentation
+from cloudchamber.represent.voxels import VoxelsRepresentation
 from cloudchamber.tensors.batch import Bundle
 
-__all__ = ["FAMILIES", "Blocks", "Family", "Representation", "family_of"]
+__all__ = ["FAMILIES", "Blocks", "Family", "Representation", "ShowerBlocks", "family_of"]
 
 
 class Representation(Protocol):
@@ -70,6 +79,30 @@ class _MakeBlocks(Protocol):
         ...
 
 
+class ShowerBlocks(Protocol):
+    """Makes showers in blocks of 256."""
+
+    def block(self, number: int, seed: int, incident: NDArray[np.float64]) -> Showers:
+        """All showers of a block, of incident energies in MeV, shape (256,)."""
+        ...
+
+
+class _MakeShowers(Protocol):
+    """From the parts of a model to what makes its blocks of showers."""
+
+    def __call__(
+        self,
+        representation: Any,  # noqa: ANN401
+        model: Cascade,
+        run: RunInfo,
+        *,
+        solver: Solver,
+        device: str,
+    ) -> ShowerBlocks:
+        """Blocks with these metadata."""
+        ...
+
+
 R = TypeVar("R", bound=Representation)
 
 
@@ -83,6 +116,7 @@ class Family(Generic[R]):
         build: an untrained model for a fitted representation.
         pipeline: what makes blocks of events.
         acceptance: which particles its events hold; None for all.
+        showers: what makes blocks of showers; None for models of events.
     """
 
     fit: Callable[[Preset, Sequence[Any]], R]
@@ -90,6 +124,7 @@ class Family(Generic[R]):
     build: Callable[[Preset, R], Cascade]
     pipeline: _MakeBlocks
     acceptance: Acceptance | None = None
+    showers: _MakeShowers | None = None
 
 
 def _fit_cloud(preset: Preset, samples: Sequence[Events]) -> CloudRepresentation:
@@ -147,7 +182,7 @@ def _fit_showers(_preset: Preset, samples: Sequence[Showers]) -> HitsRepresentat
 
 
 def _no_pipeline(
-    representation: HitsRepresentation,
+    representation: Representation,
     model: Cascade,
     run: RunInfo,
     finisher: Finisher | None,
@@ -176,7 +211,13 @@ FAMILIES: Mapping[str, Family[Any]] = {
     "image": Family(
         _fit_image, ImageRepresentation.from_state, build_image, _image_pipeline, Acceptance.named("image")
     ),
-    "calo": Family(_fit_showers, HitsRepresentation.from_state, build_showers, _no_pipeline),
+    "calo": Family(_fit_showers, HitsRepresentation.from_state, build_showers, _no_pipeline, showers=ShowerPipeline),
+    "calo-voxels": Family(
+        fit_voxels, VoxelsRepresentation.from_state, build_voxels, _no_pipeline, showers=VoxelPipeline
+    ),
+    "calo-points": Family(
+        fit_points, PointsRepresentation.from_state, build_points, _no_pipeline, showers=PointPipeline
+    ),
     "zjets": Family(fit_zjets, VectorRepresentation.from_state, build_zjets, zjets_pipeline),
 }
 

@@ -61,8 +61,8 @@ def require_not_distilled(base: TrainedModel, name: str, only: str | None) -> No
     for phase in base.card.training.get("phases", []):
         if "method" in phase and stages & set(phase["stages"].split(", ")):
             raise InputError(
-                f"the model '{name}' was distilled to few network calls, which training on events would undo; train "
-                "on from its teacher and distill the result, or train its species with --only species."
+                f"the model '{name}' was distilled to few network calls, which training on data would undo; train "
+                "on from its teacher and distill the result, or train another stage with --only."
             )
 
 

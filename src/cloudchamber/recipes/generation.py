@@ -151,8 +151,14 @@ class Generator:
         """How the stages are sampled; --calls overrides what the preset says of any stage."""
         sampling = self.trained.card.preset.sampling
         stage_calls = sampling.stage_calls if setting.calls is None else {}
-        sampler = setting.sampler or sampling.sampler
-        return Solver(setting.calls or sampling.calls, sampler, setting.project, self.precision(setting), stage_calls)
+        return Solver(
+            setting.calls or sampling.calls,
+            setting.sampler or sampling.sampler,
+            setting.project,
+            self.precision(setting),
+            stage_calls,
+            sampling.stage_samplers if setting.sampler is None else {},
+        )
 
     def run_info(self, setting: GenerationSetting) -> RunInfo:
         """Metadata of a sample before decays.
@@ -195,7 +201,12 @@ class Generator:
     def _survey(self, setting: GenerationSetting) -> Survey:
         """Beams, cuts and cross-section of a run, and how its electrons are drawn; looked into once."""
         solver = self._solver(setting)
-        key = (setting.phase_space, setting.completion is None, solver.calls_of("electron"), solver.sampler)
+        key = (
+            setting.phase_space,
+            setting.completion is None,
+            solver.calls_of("electron"),
+            solver.sampler_of("electron"),
+        )
         if key not in self._surveys:
             drawn = setting.completion is None
             self._surveys[key] = survey(self.trained, setting.phase_space, solver, self.device, drawn=drawn)

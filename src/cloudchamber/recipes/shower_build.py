@@ -9,7 +9,7 @@ from cloudchamber.nets.mlp import VectorNet
 from cloudchamber.nets.transformer import SetTransformer
 from cloudchamber.process.objective import Varied
 from cloudchamber.recipes.config import Preset
-from cloudchamber.recipes.process import make_denoiser, make_objective
+from cloudchamber.recipes.process import make_denoiser, make_objective, net_times
 from cloudchamber.recipes.shower_config import SetStage
 from cloudchamber.represent.hits import HitsRepresentation
 
@@ -25,7 +25,9 @@ def build_showers(preset: Preset, representation: HitsRepresentation) -> Cascade
     """
     stages, layers = preset.shower, len(representation.geometry.layers)
     visible, counts, hits = stages.visible, stages.counts, stages.hits
-    visible_net = VectorNet(1, representation.VISIBLE_CONTEXT, width=visible.width, depth=visible.depth)
+    visible_net = VectorNet(
+        1, representation.VISIBLE_CONTEXT, width=visible.width, depth=visible.depth, times=net_times(visible.process)
+    )
     layers_net = _set_net(1, layers, representation.CONTEXT, representation.LAYER_CONTEXT, stages.layers)
     hits_net = _set_net(3, layers, representation.CONTEXT, representation.HIT_CONTEXT, hits)
     objective = Varied(make_objective(hits.process), representation.vary)
@@ -51,4 +53,5 @@ def _set_net(features: int, tokens: int, context: int, token_context: int, stage
         depth=stage.depth,
         heads=stage.heads,
         expansion=stage.expansion,
+        times=net_times(stage.process),
     )

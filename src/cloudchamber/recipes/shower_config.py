@@ -47,6 +47,6 @@ class ShowerStages(Section):
     def _heads_divide(self) -> Self:
         if any(stage.width % stage.heads for stage in (self.layers, self.hits)):
             raise ValueError("the width of a stage must be a multiple of its heads")
-        if any(stage.process.kind != "denoiser" for stage in (self.visible, self.layers, self.hits)):
+        if any(stage.process.kind not in ("denoiser", "average") for stage in (self.visible, self.layers, self.hits)):
             raise ValueError("stages of showers are trained as plain denoisers")
         return self

@@ -17,13 +17,13 @@ from cloudchamber.errors import InputError, require
 from cloudchamber.events import RunInfo, Showers
 from cloudchamber.formats import showers as files
 from cloudchamber.generate.pipeline import Solver
-from cloudchamber.generate.showers import BLOCK, ShowerPipeline
+from cloudchamber.generate.showers import BLOCK
+from cloudchamber.recipes.families import ShowerBlocks, family_of
 from cloudchamber.recipes.generation_setting import GenerationSetting
 from cloudchamber.recipes.machine import multiplies_bfloat16, one_thread
 from cloudchamber.recipes.ordered import in_order
 from cloudchamber.recipes.store import TrainedModel, load_model
 from cloudchamber.recipes.workers import exit_on_sigterm, keep_freed_memory
-from cloudchamber.represent.hits import HitsRepresentation
 
 __all__ = ["Energies", "ShowerGenerator", "generate_showers", "read_energies"]
 
@@ -127,17 +127,16 @@ class ShowerGenerator:
         self.require_range(energies)
         return Showers.concatenate(list(_blocks(self, setting, energies, len(values), workers=1)))[: len(values)]
 
-    def pipeline(self, setting: GenerationSetting, run: RunInfo) -> ShowerPipeline:
+    def pipeline(self, setting: GenerationSetting, run: RunInfo) -> ShowerBlocks:
         """The machinery that makes the blocks of a run.
 
         Args:
             setting: what to generate.
             run: metadata of the showers.
         """
-        representation = self.trained.representation
-        assert isinstance(representation, HitsRepresentation)
-        solver = self.solver(setting)
-        return ShowerPipeline(representation, self.trained.model, run, solver=solver, device=self.device)
+        make, trained = family_of(self.trained.card.preset).showers, self.trained
+        assert make is not None
+        return make(trained.representation, trained.model, run, solver=self.solver(setting), device=self.device)
 
     def solver(self, setting: GenerationSetting) -> Solver:
         """How the stages are sampled; --calls overrides what the preset says of any stage.
@@ -147,14 +146,16 @@ class ShowerGenerator:
         """
         sampling = self.trained.card.preset.sampling
         stage_calls = sampling.stage_calls if setting.calls is None else {}
+        stage_samplers = sampling.stage_samplers if setting.sampler is None else {}
         precision: Literal["float32", "bfloat16"] = (
             ("bfloat16" if multiplies_bfloat16(self.device) else "float32")
             if setting.precision == "auto"
             else setting.precision
         )
         return Solver(
-            setting.calls or sampling.calls, setting.sampler or sampling.sampler, True, precision, stage_calls
-        )
+            setting.calls or sampling.calls, setting.sampler or sampling.sampler, True, precision, stage_calls,
+            stage_samplers,
+        )  # fmt: skip
 
     def run_info(self, setting: GenerationSetting, energies: Energies) -> RunInfo:
         """Metadata of a sample.
@@ -270,7 +271,7 @@ def _blocks(
     )
 
 
-_worker: tuple[ShowerPipeline, int] | None = None
+_worker: tuple[ShowerBlocks, int] | None = None
 
 
 def _start_worker(name: str, device: str, setting: GenerationSetting, run: RunInfo) -> None:

@@ -13,16 +13,14 @@ from cloudchamber.events import Showers
 from cloudchamber.formats import showers as files
 from cloudchamber.recipes.config import Preset
 from cloudchamber.recipes.families import family_of
-from cloudchamber.recipes.finetuning import fine_tuning, own_fine_tuning
+from cloudchamber.recipes.finetuning import fine_tuning, own_fine_tuning, require_not_distilled
 from cloudchamber.recipes.fit import FitOptions, fit
 from cloudchamber.recipes.store import RUN_CARD, RUN_MAPS, Card, TrainedModel, load_model, read_card, read_tensors
 from cloudchamber.recipes.store import write_card as write
 from cloudchamber.recipes.training import fingerprint, new_folder, phase_of, with_phase, write_maps
 from cloudchamber.train.trainer import TrainingResult
 
-__all__ = ["FAMILY", "train_showers"]
-
-FAMILY = "calo"
+__all__ = ["train_showers"]
 
 
 def train_showers(
@@ -35,7 +33,7 @@ def train_showers(
     init: str | None = None,
     only: str | None = None,
 ) -> TrainingResult:
-    """Train a preset of the family calo.
+    """Train a preset of a family of showers.
 
     Args:
         preset: the model and its training; None for that of `init`.
@@ -51,6 +49,8 @@ def train_showers(
     """
     base = None if init is None else load_model(init)
     preset = _preset_of(preset, base)
+    if base is not None and not resume:
+        require_not_distilled(base, str(init), only)
     parts = split_showers(data)
     torch.manual_seed(options.seed)
     if not resume:
@@ -72,7 +72,7 @@ def train_showers(
 
 
 def _preset_of(preset: Preset | None, base: TrainedModel | None) -> Preset:
-    if base is not None and base.card.preset.family != FAMILY:
+    if base is not None and family_of(base.card.preset).showers is None:
         raise InputError("--init names a model of events; give one of showers, or leave it out.")
     if preset is None:
         if base is None:

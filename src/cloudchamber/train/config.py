@@ -17,7 +17,7 @@ class TrainingConfig:
     """How to train; times are in seconds unless a name says otherwise.
 
     Attributes:
-        optimizer: `adamw`, or `lion` (which wants a learning rate 3 to 10 times smaller).
+        optimizer: `adamw`, `adamax`, or `lion` (which wants a learning rate 3 to 10 times smaller).
         learning_rate: the highest, reached after warming up.
         betas: decay of the optimiser's averages.
         weight_decay: of matrices; vectors (biases, gains) do not decay.
@@ -39,7 +39,7 @@ class TrainingConfig:
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
     """
 
-    optimizer: Literal["adamw", "lion"] = "adamw"
+    optimizer: Literal["adamw", "lion", "adamax"] = "adamw"
     learning_rate: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.01
@@ -68,6 +68,8 @@ class TrainingConfig:
             self._require(name, lambda value: 0 <= value <= 1, "must be between 0 and 1")
         for name, allowed in _CHOICES.items():
             self._require(name, allowed.__contains__, f"must be one of {', '.join(allowed)}")
+        if self.optimizer == "adamax" and self.weight_decay:
+            raise InputError("the optimizer adamax has no weight decay; give weight_decay = 0.")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise InputError(f"betas = {self.betas} must both be at least 0 and below 1.")
         needed = self.max_time if self.schedule == "time" else self.steps
@@ -109,7 +111,7 @@ class TrainingConfig:
 
 
 _CHOICES = {
-    "optimizer": ("adamw", "lion"),
+    "optimizer": ("adamw", "lion", "adamax"),
     "clip_by": ("part", "parameter"),
     "schedule": ("steps", "time"),
     "precision": ("auto", "float32", "bfloat16"),

@@ -1,7 +1,7 @@
 """Optimisers.
 
-AdamW (arXiv:1711.05101) comes from torch. Lion (arXiv:2302.06675, algorithm 2) keeps one average m of the
-gradients g and moves every weight w by the same amount:
+AdamW (arXiv:1711.05101) and Adamax (arXiv:1412.6980, Sec. 7.1) come from torch. Lion (arXiv:2302.06675, algorithm 2)
+keeps one average m of the gradients g and moves every weight w by the same amount:
 
     c = beta1 m + (1 - beta1) g,   w <- w - eta (sign c + lambda w),   m <- beta2 m + (1 - beta2) g.
 """
@@ -80,4 +80,6 @@ def make_optimizer(parameters: Iterable[nn.Parameter], config: TrainingConfig) -
     groups = [group for group in groups if group["params"]]
     if config.optimizer == "lion":
         return Lion(groups, lr=config.learning_rate, betas=config.betas)
+    if config.optimizer == "adamax":
+        return torch.optim.Adamax(groups, lr=config.learning_rate, betas=config.betas)
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
