@@ -17,6 +17,7 @@ from cloudchamber.evaluate.sample import Sample
 from cloudchamber.evaluate.score import Score
 from cloudchamber.evaluate.sliced import sliced_scores
 from cloudchamber.evaluate.tables import Standard, Statistic, Table, scores, standard
+from cloudchamber.evaluate.verdict import Finding
 
 __all__ = ["Compared", "Metric", "memorisation_metrics", "multivariate_metrics", "table_metrics"]
 
@@ -40,6 +41,21 @@ class Metric:
     description: str
     score: Score
     sizes: str = ""
+
+    @property
+    def words(self) -> str:
+        """Value, error and floor."""
+        score, unit = self.score, f" {self.unit}" if self.unit else ""
+        floor = (
+            "" if score.floor is None else f"; truth against truth {score.floor:.4g} ± {score.floor_spread or 0:.2g}"
+        )
+        return f"{score.value:.4g} ± {score.error:.2g}{unit}{floor}"
+
+    @property
+    def finding(self) -> Finding | None:
+        """The number as a test; None where it has no p-value."""
+        p_value = self.score.p_value
+        return None if p_value is None else Finding(self.name, p_value, self.words)
 
 
 @dataclass(frozen=True)
