@@ -65,7 +65,7 @@ def displays(comparison: ShowerComparison) -> Figure:
     figure = Figure(figsize=(14.4, 3.1 * len(pairs) + 0.9))
     top = 1 - 0.1 / figure.get_figheight()
     grid = figure.add_gridspec(
-        len(pairs), 5, width_ratios=(1.5, 1.5, 1, 1, 0.06), left=0.055, right=0.94, wspace=0.2, hspace=0.36,
+        len(pairs), 5, width_ratios=(1.5, 1.5, 1, 1, 0.06), left=0.055, right=0.94, wspace=0.27, hspace=0.36,
         bottom=0.05, top=1 - 0.95 / figure.get_figheight(),
     )  # fmt: skip
     for row, pair in enumerate(pairs):
