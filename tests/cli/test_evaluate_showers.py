@@ -126,3 +126,18 @@ def test_a_challenge_file_without_geometry_asks_for_its_binning(
         file["incident_energies"], file["showers"] = np.ones((2, 1)), np.ones((2, 4))
     assert "--binning" in refused(capsys, "convert", tmp_path / "c.h5", tmp_path / "energies.txt")
     assert not (tmp_path / "energies.txt").exists()
+
+
+def test_two_evaluations_are_put_side_by_side(report: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("compare", report, report, "--all") == 0
+    said = capsys.readouterr().out
+    assert "A is better in 0, B in 0" in said
+    assert "EMD of response" in said
+    assert "of 53 numbers" in said
+
+
+def test_showers_are_not_compared_with_events(report: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = json.loads((report / "metrics.json").read_text())
+    other["settings"]["cells"] = 7
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    assert "different numbers of cells" in refused(capsys, "compare", report, tmp_path / "other.json")

@@ -54,7 +54,7 @@ SHOWER_BUDGETS = {
             Budget("quick", 5_000, 10, 10, 0, classifier_pairs=5, kernel_batches=4, neighbours=1_000), 10, 0, 0
         ),
         ShowerBudget(
-            Budget("standard", 20_000, 10, 20, 0, classifier_pairs=5, neighbours=2_000), 20, 4, 10_000
+            Budget("standard", 20_000, 10, 20, 0, classifier_pairs=5, neighbours=2_000), 20, 5, 20_000
         ),
         ShowerBudget(
             Budget("full", None, 20, 50, 0, slices=200, permutations=400, neighbours=10_000), 30, 10, 1_000_000
