@@ -16,7 +16,7 @@ from cloudchamber.evaluate.budget import FEWEST_EVENTS
 from cloudchamber.evaluate.classifier import ClassifierTest, classifier_score
 from cloudchamber.evaluate.distances import wasserstein_score
 from cloudchamber.evaluate.measurements import Measurement
-from cloudchamber.evaluate.multivariate import Metric, memorisation_metrics, table_metrics
+from cloudchamber.evaluate.multivariate import Metric, distribution_metrics, memorisation_metrics, physics_distances
 from cloudchamber.evaluate.pairs import Plan
 from cloudchamber.evaluate.progress import Progress, part, silent
 from cloudchamber.evaluate.sample import Column
@@ -36,6 +36,8 @@ Array = NDArray[np.float64]
 
 _UNTESTED = ("largest differences", "earth mover's distance")
 """Groups of metrics that repeat what another test sees."""
+_DISTANCES = 5
+"""Truth-truth pairs of the full size behind the floors of FPD and KPD, which fall with the size in no simple way."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,9 @@ def evaluate_showers(
     separations = _separations(both, sizes.pairs, part(progress, 0.1, 0.15))
     found = responses(both.candidate, both.reference[plan.reference])
     metrics = [energies, *_response_metrics(both, found, sizes.pairs), *_movers(both, sizes.bootstraps)]
-    metrics += table_metrics(*tests, plan, sizes, part(progress, 0.15, 0.4))
+    whole, full = redrawn(tests[0], plan, min(_DISTANCES, sizes.pairs))
+    metrics += physics_distances(whole, tests[1], full, sizes, part(progress, 0.15, 0.3))
+    metrics += distribution_metrics(*tests, plan, sizes, part(progress, 0.3, 0.4))
     if training is not None:
         known = shower_table(training[: sizes.training_events])
         metrics += memorisation_metrics(*tests, known, plan, sizes)
@@ -166,7 +170,7 @@ def _energy_test(both: _Both) -> Metric:
     shares = [np.searchsorted(x, values, side="right") / len(x) for x in (a, b)]
     distance, root = float(np.abs(shares[0] - shares[1]).max()), np.sqrt(both.plan.effective_size / 2)
     known = KnownNull(0.8687 / root, 0.2603 / root, float(kstwobign.sf(distance * root)))
-    score = Score(distance, 0.0, len(a), np.array([]), 0, known=known)
+    score = Score(distance, known.spread, len(a), np.array([]), 0, known=known)
     text = "Kolmogorov-Smirnov distance of the incident energies; all other numbers follow it"
     return Metric("incident energies", "incident energy", "", text, score)
 

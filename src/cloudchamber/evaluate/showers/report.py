@@ -28,6 +28,6 @@ def _pairs_text(document: ShowerDocument) -> str:
     if settings.pair_size >= min(settings.n, settings.n_reference):
         return text + "."
     return (
-        f"{text}, brought to the size compared by how each number falls with it; those of separation powers and of the "
-        "largest differences are of pairs of the full size, drawn with replacement from the reference."
+        f"{text}, brought to the size compared by how each number falls with it; those of separation powers, FPD, KPD "
+        "and the largest differences are of pairs of the full size, drawn with replacement from the reference."
     )
