@@ -5,7 +5,7 @@ r"""A model of any beams against Pythia8 at every setting: events, the x-Q2 plan
       cloudchamber simulate dis --beams $beams --q2-min 1 --level primary --flat-q2 --events 250000 --seed 6 \
           --out flat/$beams
     done
-    python benchmarks/beams.py --model run --reference reference --flat flat --out beams
+    python benchmarks/beams.py --model run --reference reference --flat flat --out beams --docs docs
 
 What the columns say, each with the same number for Pythia8 against Pythia8 where there is one:
 
@@ -16,6 +16,8 @@ What the columns say, each with the same number for Pythia8 against Pythia8 wher
   (generated - expected) / error, and the least and largest values.
 - Cross-section: that of the model's files for three sets of cuts, over that of the weighted events of the flat sample,
   which the table has never seen.
+
+With `--docs` the page `any-beams.md` and its pictures are written.
 """
 
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 import typer
+from beams_figures import FEWEST, Both, draw_edges, draw_planes, plane_of
 from cross_section_table import CUTS, Electrons, cross_section_ratios, electrons_of
 from numpy.typing import NDArray
 from table import print_table
@@ -36,7 +39,6 @@ from cloudchamber.evaluate.tables import Table
 from cloudchamber.events import Beams, Events
 from cloudchamber.events.schema import NAMED_BEAMS
 from cloudchamber.formats import files
-from cloudchamber.physics.phase_space import squared_energy
 from cloudchamber.recipes.generation import GenerationSetting, generate_file, load
 from cloudchamber.recipes.phase_space import PhaseSpace, table_named
 from cloudchamber.recipes.store import load_model
@@ -44,8 +46,6 @@ from cloudchamber.recipes.store import load_model
 Array = NDArray[np.float64]
 PAIRS = 3
 BLOCK = 10_000
-BIN = 0.2
-FEWEST = 1_000
 BEYOND = 2e-3
 """Share of the reference beyond each edge."""
 
@@ -79,17 +79,11 @@ def plane_test(candidate: Electrons, reference: Electrons, beams: Beams) -> Plan
         reference: of unit weights.
         beams: energies in GeV.
     """
-    ln_s = np.log10(squared_energy(beams))
-    edges = [np.arange(-ln_s - BIN, BIN / 2, BIN), np.arange(0.0, ln_s + BIN, BIN)]
-    ours, theirs = (
-        np.histogram2d(np.log10(e.variables.x), np.log10(e.variables.Q2), bins=edges)[0] for e in (candidate, reference)
-    )
-    expected = theirs * len(candidate.pt) / len(reference.pt)
-    used = expected > FEWEST
+    plane = plane_of(candidate, reference, beams)
+    used = plane.expected > FEWEST
     if not used.any():
         return PlaneTest(0, float("nan"), float("nan"), 0)
-    difference = ours[used] / expected[used] - 1
-    error = np.sqrt(1 / expected[used] + 1 / theirs[used])
+    difference, error = plane.difference[used], plane.error[used]
     worst = int(np.argmax(np.abs(difference)))
     good = (np.abs(difference) < 0.05) | (np.abs(difference) < 2 * error)
     return PlaneTest(int(used.sum()), float(difference[worst]), float(error[worst]), int(good.sum()))
@@ -137,8 +131,15 @@ class Work:
     workers: int
 
 
-def judged(work: Work, beams: Beams) -> list[str]:
-    """The row of one setting.
+class Judged(NamedTuple):
+    """Cells of the row of one setting, and its electrons."""
+
+    row: list[str]
+    electrons: Both
+
+
+def judged(work: Work, beams: Beams) -> Judged:
+    """One setting.
 
     Args:
         work: what to do.
@@ -157,7 +158,7 @@ def judged(work: Work, beams: Beams) -> list[str]:
     half = slice(0, len(a.pt))
     floor = plane_test(electrons_of(theirs[half], beams), electrons_of(theirs[len(a.pt) :], beams), beams)
     pulls = edge_pulls(a, b)
-    return [
+    row = [
         beams.name,
         f"{len(ours):,}",
         f"{trees.value:.4f} ± {trees.error:.4f} ({trees.floor:.4f} ± {trees.floor_spread:.4f})",
@@ -168,6 +169,51 @@ def judged(work: Work, beams: Beams) -> list[str]:
         f"Q2 {a.variables.Q2.min():.3f} ({b.variables.Q2.min():.3f})",
         *cross_section_ratios(table, work.flat / beams.name, beams),
     ]
+    return Judged(row, Both(beams, a, b))
+
+
+HEADINGS = (
+    "beams", "events", "AUC (truth)", "plane", "edges, pulls", "least and largest (truth)",
+    *(f"cross-section {k}" for k in (1, 2, 3)),
+)  # fmt: skip
+
+
+def write_page(work: Work, docs: Path, cuts: str) -> None:
+    """The page `any-beams.md`.
+
+    Args:
+        work: what was done.
+        docs: folder of the page.
+        cuts: those of the cross-sections, in words.
+    """
+    card = load_model(work.model).card
+    text = PAGE.format(
+        table=(work.out / "beams.md").read_text(encoding="utf-8"), model=card.preset.name, events=work.events,
+        calls=card.preset.sampling.calls, stage_calls=card.preset.sampling.stage_calls.get("electron", "as many"),
+        beyond=100 * BEYOND, fewest=FEWEST, cuts=cuts,
+    )  # fmt: skip
+    (docs / "any-beams.md").write_text(text, encoding="utf-8")
+
+
+PAGE = """# One model for all beams
+
+`{model}` against Pythia8 at the six settings of EIC campaigns, Q2 > 1 GeV2, {events:,} generated events at each, after
+decays, {calls} network calls in each diffusion stage ({stage_calls} for the electron). This page is made by
+`benchmarks/beams.py`, whose head has the commands and says what the columns are. Each number has beside it, in
+brackets, what Pythia8 gives against Pythia8.
+
+{table}
+- *AUC*: area under the ROC curve of boosted trees on 72 event observables.
+- *plane*: bins of 0.2 in log10 x and log10 Q2 with more than {fewest:,} expected events that agree within 5 % or two
+  standard deviations, and the largest difference of all.
+- *edges*: (generated - expected) / error of the events beyond the outermost {beyond:.1f} % of Pythia8's.
+- *cross-sections*: those that the model writes into its files over those of weighted Pythia8 events, for {cuts}. The
+  errors are of the weighted events; `benchmarks/cross_section_table.py fresh` is sharper.
+
+![The x-Q2 plane at six settings](any-beams/planes.png)
+
+![Spectra of the electron about their edges](any-beams/edges.png)
+"""
 
 
 def main(
@@ -179,17 +225,22 @@ def main(
     events: Annotated[int, typer.Option(help="To generate at each setting.")] = 50_000,
     settings: Annotated[str, typer.Option(help="Beams, separated by commas.")] = ",".join(NAMED_BEAMS),
     workers: Annotated[int, typer.Option(help="Processes.")] = 1,
+    docs: Annotated[Path | None, typer.Option(help="Folder of the page to write.")] = None,
 ) -> None:
-    """Make the table."""
+    """Make the table, and the page if a folder is given for it."""
     out.mkdir(parents=True, exist_ok=True)
     names = ", ".join("Q2 > 1" if cuts == CUTS[0] else str(cuts.model_dump(exclude_none=True)) for cuts in CUTS)
     typer.echo(f"cuts of the cross-sections: {names}")
-    headings = ["beams", "events", "AUC (truth)", "plane", "edges, pulls", "least and largest (truth)",
-                *(f"cross-section {k}" for k in (1, 2, 3))]  # fmt: skip
-    work, rows = Work(model, reference, flat, out, events, workers), []
+    work, found = Work(model, reference, flat, out, events, workers), list[Judged]()
     for name in settings.split(","):
-        rows.append(judged(work, Beams.parse(name)))
-        print_table(f"{model} against Pythia8", headings, rows, out / "beams.md")
+        found.append(judged(work, Beams.parse(name)))
+        print_table(f"{model} against Pythia8", HEADINGS, [one.row for one in found], out / "beams.md")
+    if docs is not None:
+        (docs / "any-beams").mkdir(parents=True, exist_ok=True)
+        electrons = [one.electrons for one in found]
+        draw_planes(electrons, docs / "any-beams" / "planes.png")
+        draw_edges(electrons, docs / "any-beams" / "edges.png")
+        write_page(work, docs, names)
 
 
 if __name__ == "__main__":
