@@ -47,7 +47,7 @@ def evaluate_shower_files(
     Args:
         candidate: file of showers, or folder of them.
         reference: file of showers, or folder of them.
-        folder: where to write; made where it does not exist, but not its parent.
+        folder: where to write; made where it does not exist.
         budget: quick, standard or full.
         showers: judge this many of the candidate, if it has them, instead of the budget's number.
         binning: the CaloChallenge's binning file, where the files do not tell their geometry.
@@ -68,7 +68,7 @@ def evaluate_shower_files(
     truth = files.read(reference, sizes.reference_events(len(judged)), binning)
     known = None if training is None else files.read(training, sizes.training_events, binning)
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "figures").mkdir(exist_ok=True)
     except OSError as error:
         raise explain_os_error(error, folder) from error

@@ -64,6 +64,10 @@ class Named(Protocol):
     def members(self) -> Sequence[object]:
         """The other members of the candidate's ensemble."""
 
+    @property
+    def training(self) -> object:
+        """What the ensemble was trained on; None where it is not known."""
+
 
 @dataclass(frozen=True)
 class Panel:

@@ -55,6 +55,11 @@ class ShowerComparison:
         return ()
 
     @property
+    def training(self) -> None:
+        """No training sample of an ensemble."""
+        return
+
+    @property
     def _energies(self) -> Array:
         return self.reference.incident_energy
 
