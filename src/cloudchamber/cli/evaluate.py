@@ -4,9 +4,11 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from cloudchamber.errors import InputError
 
 __all__ = ["evaluate"]
 
@@ -31,8 +33,11 @@ def evaluate(
     accept: Annotated[
         str | None, typer.Option(help="Keep some particles only: 'paper' for those of arXiv:2410.22421.")
     ] = None,
+    binning: Annotated[
+        Path | None, typer.Option(help="The CaloChallenge's binning file, where files of showers do not tell theirs.")
+    ] = None,
 ) -> None:
-    """Compare events with a reference, every number beside its truth-against-truth floor.
+    """Compare events, or showers, with a reference, every number beside its truth-against-truth floor.
 
     With --ensemble every spectrum gets a band for the uncertainty of the model: the spread of models that differ by
     chance alone, such as those of `train --members`, each with events of its own seed. With --training besides, the
@@ -51,7 +56,15 @@ def evaluate(
         training: what a model was trained on.
         ensemble: events of other members of the candidate's ensemble, or one folder of them.
         accept: a selection of particles; all by default.
+        binning: the CaloChallenge's binning file, where files of showers do not tell their geometry.
     """
+    from cloudchamber.formats.showers import holds_showers
+
+    if holds_showers(file) or holds_showers(reference):
+        _refuse({"--ensemble": ensemble, "--accept": accept}, "showers")
+        _showers(file, reference, out, budget=budget, showers=events, binning=binning, training=training)
+        return
+    _refuse({"--binning": binning}, "events")
     os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")  # a second of imports; transport is done with numpy here
     from cloudchamber.recipes.evaluation import evaluate_files
 
@@ -69,6 +82,23 @@ def evaluate(
             f"{found.covered_by_statistics:.0%} by statistics alone"
         )
     typer.echo(f"report: '{out / 'index.html'}'")
+
+
+def _showers(file: Path, reference: Path, out: Path, **options: Any) -> None:  # noqa: ANN401
+    """Judge showers."""
+    from cloudchamber.recipes.shower_evaluation import evaluate_shower_files
+
+    with _bar() as progress:
+        report = evaluate_shower_files(file, reference, out, progress=progress, **options)
+    for line in (report.document.verdict.sentence, *report.document.verdict.reasons):
+        typer.echo(line)
+    typer.echo(f"report: '{out / 'index.html'}'")
+
+
+def _refuse(options: dict[str, object], kind: str) -> None:
+    for name, value in options.items():
+        if value:
+            raise InputError(f"{name} does not apply to {kind}; leave it out.")
 
 
 @contextmanager

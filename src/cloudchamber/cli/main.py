@@ -33,6 +33,7 @@ __all__ = ["COMMANDS", "build", "main"]
 COMMANDS = {
     "simulate dis": "Simulate deep-inelastic scattering with Pythia8.",
     "simulate zjets": "Simulate Z + jets with Pythia8.",
+    "simulate showers": "Simulate calorimeter showers with a parametrisation.",
     "decay": "Finish events of undecayed hadrons with Pythia8's decay tables.",
     "train": "Train a model on simulated or measured events.",
     "distill": "Teach a model to take few network calls.",

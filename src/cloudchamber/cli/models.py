@@ -25,16 +25,22 @@ def models() -> None:
     for name in model_names():
         card = read_card(pretrained_folder() / f"{name}.json")
         table.add_row(
-            name, _beams(card), card.preset.level.value, f"{card.events:,}", _auc(card),
+            name, _beams(card), _level(card), f"{card.events:,}", _auc(card),
             str(card.preset.sampling.calls), card.preset.description,
         )  # fmt: skip
     Console(width=None if Console().is_terminal else 160).print(table)
     typer.echo("All measurements: the JSON cards beside the weights, in the folder 'pretrained' of the package.")
 
 
+def _level(card: "Card") -> str:
+    return "–" if "incident_energy_GeV" in card.domain else card.preset.level.value
+
+
 def _beams(card: "Card") -> str:
     if card.data.beams is not None:
         return card.data.beams.name
+    if "incident_energy_GeV" in card.domain:
+        return "showers, {:.3g} to {:.3g} GeV".format(*card.domain["incident_energy_GeV"])
     from cloudchamber.recipes.phase_space import energies_of
 
     return "any, {:.0f} to {:.0f} GeV".format(*energies_of(card))

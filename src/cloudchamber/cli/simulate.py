@@ -10,7 +10,9 @@ from cloudchamber.events.schema import Level
 if TYPE_CHECKING:
     from cloudchamber.recipes.simulation import Setting
 
-__all__ = ["dis", "zjets"]
+__all__ = ["dis", "showers", "zjets"]
+
+_SHOWERS = 10_000
 
 
 def dis(
@@ -87,6 +89,62 @@ def zjets(
     from cloudchamber.simulate.zjets import ZJetsSetting
 
     _make(ZJetsSetting(energy, jets), out, events, seed, workers)
+
+
+def showers(
+    *,
+    out: Annotated[Path, typer.Option(help="File to make: .parquet for hits, .h5 for the CaloChallenge's voxels.")],
+    energy: Annotated[float | None, typer.Option(help="Incident energy of all showers in GeV.")] = None,
+    energies: Annotated[Path | None, typer.Option(help="Text file of incident energies in GeV, one a line.")] = None,
+    energy_range: Annotated[
+        tuple[float, float] | None, typer.Option(help="Incident energies in GeV, uniform in their logarithm.")
+    ] = None,
+    events: Annotated[
+        int | None, typer.Option(help="Number of showers; 10000 by default, or all there are in --energies.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Names the random streams.")] = 1,
+    workers: Annotated[int, typer.Option(help="Processes to use.")] = 1,
+) -> None:
+    """Simulate electron showers in the calorimeter of the data set calo-wsi, with a parametrisation fitted to it.
+
+    Longitudinal and radial profiles with their fluctuations follow Grindhammer and Peters, hep-ex/0001020: a classical
+    fast simulation to compare models with. The file is the same for any number of workers, and the first showers of a
+    longer run are the shorter run.
+
+    Example:
+        cloudchamber simulate showers --energy 10 --events 1000 --seed 1 --out showers.parquet
+
+    Args:
+        out: file to make; its suffix picks the format.
+        energy: incident energy of all showers in GeV.
+        energies: text file of incident energies in GeV, one a line.
+        energy_range: lowest and highest incident energy in GeV.
+        events: number of showers.
+        seed: names the random streams.
+        workers: processes to use.
+
+    Raises:
+        InputError: if not one of the energies is given, or fewer energies than showers.
+    """
+    from cloudchamber.cli.progress import event_bar
+    from cloudchamber.errors import require
+    from cloudchamber.recipes.shower_simulation import ShowerSetting, simulate_shower_file
+
+    given = [value for value in (energy, energies, energy_range) if value is not None]
+    require(len(given) == 1, "give the incident energies with one of --energy, --energies and --energy-range.")
+    number = _SHOWERS if events is None else events
+    if energies is not None:
+        from cloudchamber.recipes.shower_generation import read_energies
+
+        found = read_energies(energies)
+        number = len(found.values) if events is None else events
+        require(number <= len(found.values), f"--events {number}: '{energies}' holds only {len(found.values):,}.")
+        setting = ShowerSetting(found.values, found.flag, seed=seed)
+    else:
+        setting = ShowerSetting.of(energy, energy_range, number, seed)
+    with event_bar("simulating", number) as advance:
+        hits = simulate_shower_file(out, setting, showers=number, workers=workers, advance=advance)
+    typer.echo(f"{number:,} showers with {hits:,} hits: '{out}', seed {seed}")
 
 
 def _make(setting: "Setting", out: Path, events: int, seed: int, workers: int) -> None:

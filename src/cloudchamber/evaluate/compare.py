@@ -15,11 +15,20 @@ import numpy as np
 
 from cloudchamber.errors import InputError
 from cloudchamber.evaluate.document import MetricsDocument, ScoreRecord
+from cloudchamber.evaluate.showers.document import ShowerDocument
 
-__all__ = ["SIGMAS", "Contest", "Row", "compare"]
+__all__ = ["SIGMAS", "Contest", "Document", "Row", "compare"]
 
 SIGMAS = 3.0
 """Differences of fewer standard errors than this count as none."""
+
+Document = MetricsDocument | ShowerDocument
+_ALIKE = {
+    "cloudchamber.metrics": (
+        ("beams", "beams"), ("levels of decays", "level"), ("selections of particles", "acceptance"),
+    ),
+    "cloudchamber.shower-metrics": (("numbers of layers", "layers"), ("numbers of cells", "cells")),
+}  # fmt: skip
 
 
 class Row(NamedTuple):
@@ -50,7 +59,7 @@ class Contest(NamedTuple):
         return sum(row.better == side for row in self.rows)
 
 
-def compare(a: MetricsDocument, b: MetricsDocument) -> Contest:
+def compare(a: Document, b: Document) -> Contest:
     """Put two evaluations side by side.
 
     Args:
@@ -58,9 +67,12 @@ def compare(a: MetricsDocument, b: MetricsDocument) -> Contest:
         b: the second.
 
     Raises:
-        InputError: if they are of different beams, levels of decays or selections of particles.
+        InputError: if one is of events and one of showers, or they differ in beams, levels of decays, selections of
+            particles or cells.
     """
-    for what, name in (("beams", "beams"), ("levels of decays", "level"), ("selections of particles", "acceptance")):
+    if a.schema_name != b.schema_name:
+        raise InputError("one evaluation is of events and the other of showers; compare like with like.")
+    for what, name in _ALIKE[a.schema_name]:
         one, two = getattr(a.settings, name), getattr(b.settings, name)
         if one != two:
             raise InputError(f"the two evaluations have different {what}, {one} and {two}; compare like with like.")
@@ -76,7 +88,13 @@ def compare(a: MetricsDocument, b: MetricsDocument) -> Contest:
     return Contest(tuple(rows), tuple(_notes(a, b, same_size)))
 
 
-def _scores(document: MetricsDocument) -> Iterator[tuple[str, str, str, ScoreRecord]]:
+def _scores(document: Document) -> Iterator[tuple[str, str, str, ScoreRecord]]:
+    if isinstance(document, ShowerDocument):
+        for one in document.metrics:
+            yield one.group, one.name, one.unit, one
+        for power in document.separations:
+            yield "separation power", power.name, "", power
+        return
     yield "classifier", "AUC of boosted trees", "", document.classifier.area
     for metric in getattr(document, "metrics", ()):
         yield metric.group, metric.name, metric.unit, metric
@@ -107,11 +125,11 @@ def _distance(score: ScoreRecord, same_size: bool) -> tuple[float, float] | None
     return abs(score.value - score.floor) / scale, score.error / scale
 
 
-def _notes(a: MetricsDocument, b: MetricsDocument, same_size: bool) -> Iterator[str]:
+def _notes(a: Document, b: Document, same_size: bool) -> Iterator[str]:
     if not same_size:
         yield (
-            f"A has {a.settings.n:,} events and B {b.settings.n:,}: values and floors fall with the number of "
-            "events, so ratios are compared."
+            f"A has {a.settings.n:,} and B {b.settings.n:,} events or showers: values and floors fall with their "
+            "number, so ratios are compared."
         )
     if a.settings.reference.get("name") != b.settings.reference.get("name"):
         yield "The references have different names; check that they hold events of the same kind."

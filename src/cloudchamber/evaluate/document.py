@@ -27,7 +27,10 @@ from cloudchamber.evaluate.score import Score
 from cloudchamber.evaluate.verdict import Verdict
 from cloudchamber.events import RunInfo
 
-__all__ = ["SCHEMA_VERSION", "MetricRecord", "MetricsDocument", "ScoreRecord", "metrics_schema", "to_document"]
+__all__ = [
+    "SCHEMA_VERSION", "ImportanceRecord", "MetricRecord", "MetricsDocument", "ScoreRecord", "VerdictRecord",
+    "metrics_schema", "origin", "to_document",
+]  # fmt: skip
 
 SCHEMA_VERSION: Literal[2] = 2
 
@@ -176,6 +179,21 @@ class VerdictRecord(_Record):
     reasons: tuple[str, ...]
     tests: tuple[TestRecord, ...]
 
+    @classmethod
+    def of(cls, verdict: Verdict) -> "VerdictRecord":
+        """The record of a verdict.
+
+        Args:
+            verdict: the verdict.
+        """
+        tests = tuple(
+            TestRecord(name=t.name, p_value=t.p_value, corrected_p_value=t.corrected, rejected=t.rejected,
+                       reason=t.reason)
+            for t in verdict.tests
+        )  # fmt: skip
+        return cls(indistinguishable=verdict.indistinguishable, p_value=verdict.p_value, sentence=verdict.sentence,
+                   reasons=verdict.reasons, tests=tests)  # fmt: skip
+
 
 class SettingsRecord(_Record):
     """What was compared with what."""
@@ -283,7 +301,7 @@ def to_document(evaluation: Evaluation, candidate_name: str, reference_name: str
     """
     return MetricsDocument(
         settings=_settings(evaluation, candidate_name, reference_name),
-        verdict=_verdict(evaluation.verdict),
+        verdict=VerdictRecord.of(evaluation.verdict),
         classifier=_classifier(evaluation),
         particles=tuple(_distance(m) for m in evaluation.particles),
         events=tuple(_distance(m) for m in evaluation.events),
@@ -298,15 +316,6 @@ def to_document(evaluation: Evaluation, candidate_name: str, reference_name: str
     )  # fmt: skip
 
 
-def _verdict(verdict: Verdict) -> VerdictRecord:
-    tests = tuple(
-        TestRecord(name=t.name, p_value=t.p_value, corrected_p_value=t.corrected, rejected=t.rejected, reason=t.reason)
-        for t in verdict.tests
-    )
-    return VerdictRecord(indistinguishable=verdict.indistinguishable, p_value=verdict.p_value,
-                         sentence=verdict.sentence, reasons=verdict.reasons, tests=tests)  # fmt: skip
-
-
 def _settings(evaluation: Evaluation, candidate_name: str, reference_name: str) -> SettingsRecord:
     from cloudchamber import __version__
 
@@ -316,13 +325,19 @@ def _settings(evaluation: Evaluation, candidate_name: str, reference_name: str) 
         version=__version__, budget=evaluation.budget.name, n=plan.candidate.stop,
         n_reference=plan.reference.stop, effective_n=sizes[0], effective_n_reference=sizes[1],
         n_pairs=len(plan.pairs), pair_size=plan.pair_size, level=level and level.value,
-        beams=evaluation.beams.name, candidate=_origin(evaluation.candidate, candidate_name),
-        reference=_origin(evaluation.reference, reference_name),
+        beams=evaluation.beams.name, candidate=origin(evaluation.candidate, candidate_name),
+        reference=origin(evaluation.reference, reference_name),
         acceptance=None if evaluation.acceptance is None else evaluation.acceptance.name,
     )  # fmt: skip
 
 
-def _origin(run: RunInfo, name: str) -> dict[str, Any]:
+def origin(run: RunInfo, name: str) -> dict[str, Any]:
+    """Where a sample came from.
+
+    Args:
+        run: its metadata.
+        name: what to call it.
+    """
     known = run.model_dump(mode="json", include={"generator", "generator_version", "seed", "process", "cuts"})
     return {"name": name, **known}
 

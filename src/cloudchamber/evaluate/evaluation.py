@@ -22,7 +22,6 @@ from cloudchamber.evaluate.sample import Sample
 from cloudchamber.evaluate.tables import Table
 from cloudchamber.evaluate.threads import threads
 from cloudchamber.evaluate.verdict import (
-    Finding,
     Verdict,
     conservation_test,
     distance_test,
@@ -172,22 +171,10 @@ def _verdict(
     tests = [
         conservation_test(reference.x, candidate.x[plan.candidate], [o.key for o in OBSERVABLES]),
         distance_test(measurements, len(plan.pairs)),
-        *(_test(metric) for metric in metrics if metric.group not in _UNTESTED),
+        *(metric.finding for metric in metrics if metric.group not in _UNTESTED),
     ]
-    trees = [f"{m.name}: {_text(m)}" for m in metrics if m.group == "classifiers"]
+    trees = [f"{m.name}: {m.words}" for m in metrics if m.group == "classifiers"]
     return judge(tests, int(plan.candidate.stop), (*trees, *largest_distances(measurements)))
-
-
-def _test(metric: Metric) -> Finding | None:
-    p_value = metric.score.p_value
-    return None if p_value is None else Finding(metric.name, p_value, _text(metric))
-
-
-def _text(metric: Metric) -> str:
-    score = metric.score
-    unit = f" {metric.unit}" if metric.unit else ""
-    floor = "" if score.floor is None else f"; truth against truth {score.floor:.4g} ± {score.floor_spread or 0.0:.2g}"
-    return f"{score.value:.4g} ± {score.error:.2g}{unit}{floor}"
 
 
 def comparable_beams(candidate: RunInfo, reference: RunInfo) -> Beams:

@@ -17,8 +17,12 @@ from cloudchamber.evaluate.sample import Sample
 from cloudchamber.evaluate.score import Score
 from cloudchamber.evaluate.sliced import sliced_scores
 from cloudchamber.evaluate.tables import Standard, Statistic, Table, scores, standard
+from cloudchamber.evaluate.verdict import Finding
 
-__all__ = ["Compared", "Metric", "memorisation_metrics", "multivariate_metrics", "table_metrics"]
+__all__ = [
+    "Compared", "Metric", "distribution_metrics", "memorisation_metrics", "multivariate_metrics", "physics_distances",
+    "table_metrics",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,21 @@ class Metric:
     description: str
     score: Score
     sizes: str = ""
+
+    @property
+    def words(self) -> str:
+        """Value, error and floor."""
+        score, unit = self.score, f" {self.unit}" if self.unit else ""
+        floor = (
+            "" if score.floor is None else f"; truth against truth {score.floor:.4g} ± {score.floor_spread or 0:.2g}"
+        )
+        return f"{score.value:.4g} ± {score.error:.2g}{unit}{floor}"
+
+    @property
+    def finding(self) -> Finding | None:
+        """The number as a test; None where it has no p-value."""
+        p_value = self.score.p_value
+        return None if p_value is None else Finding(self.name, p_value, self.words)
 
 
 @dataclass(frozen=True)
@@ -89,18 +108,55 @@ def table_metrics(
     Yields:
         Each as soon as it is measured.
     """
+    yield from physics_distances(reference, candidate, plan, budget, part(progress, 0.0, 0.5))
+    yield from distribution_metrics(reference, candidate, plan, budget, part(progress, 0.5, 1.0))
+
+
+def physics_distances(
+    reference: Table, candidate: Table, plan: Plan, budget: Budget, progress: Progress = silent
+) -> Iterator[Metric]:
+    """FPD and KPD.
+
+    Args:
+        reference: all reference events.
+        candidate: the candidate's events.
+        plan: which events to compare.
+        budget: sizes.
+        progress: told of every comparison.
+
+    Yields:
+        Each as soon as it is measured.
+    """
     tables, scale = (reference, candidate), standard(reference)
     varying = partial(_columns, scale)
-    fpd = scores(frechet_physics_distance, [FPD], tables, plan, prepare=varying, progress=part(progress, 0.0, 0.12),
+    fpd = scores(frechet_physics_distance, [FPD], tables, plan, prepare=varying, progress=part(progress, 0.0, 0.25),
                  what="Fréchet physics distance")  # fmt: skip
     yield _metric(FPD, "FPD and KPD", fpd[0], f"all {len(scale.columns)} observables that vary")
     batches = partial(kernel_physics_distance, batches=budget.kernel_batches)
-    kpd = scores(batches, [KPD], tables, plan, prepare=varying, progress=part(progress, 0.12, 0.5),
+    kpd = scores(batches, [KPD], tables, plan, prepare=varying, progress=part(progress, 0.25, 1.0),
                  what="kernel physics distance")  # fmt: skip
     yield _metric(KPD, "FPD and KPD", kpd[0], f"median of {budget.kernel_batches} batches of at most 5,000 events")
-    yield from _sliced(tables, scale, plan, budget, part(progress, 0.5, 0.75))
+
+
+def distribution_metrics(
+    reference: Table, candidate: Table, plan: Plan, budget: Budget, progress: Progress = silent
+) -> Iterator[Metric]:
+    """Sliced tests, and precision, recall, density and coverage.
+
+    Args:
+        reference: all reference events.
+        candidate: the candidate's events.
+        plan: which events to compare.
+        budget: sizes.
+        progress: told of every comparison.
+
+    Yields:
+        Each as soon as it is measured.
+    """
+    tables, scale = (reference, candidate), standard(reference)
+    yield from _sliced(tables, scale, plan, budget, part(progress, 0.0, 0.5))
     k_nearest = partial(precision_recall_density_coverage, size=_subset(budget.neighbours, plan))
-    found = scores(k_nearest, PRDC, tables, plan, prepare=scale.of, progress=part(progress, 0.75, 1.0),
+    found = scores(k_nearest, PRDC, tables, plan, prepare=scale.of, progress=part(progress, 0.5, 1.0),
                    what="neighbours")  # fmt: skip
     text = f"k = 5, {_subset(budget.neighbours, plan):,} events of each sample"
     yield from (_metric(one, "neighbours", score, text) for one, score in zip(PRDC, found, strict=True))

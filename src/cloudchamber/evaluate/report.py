@@ -15,7 +15,7 @@ from cloudchamber.evaluate.document import MetricsDocument, ScoreRecord
 from cloudchamber.evaluate.figures.gallery import Drawn
 from cloudchamber.evaluate.figures.style import INK
 
-__all__ = ["report_page"]
+__all__ = ["page", "report_page"]
 
 _PUBLISHED = ("e'", "K+", "pi+")
 """Species of tables 1 and 2 of arXiv:2410.22421."""
@@ -29,6 +29,23 @@ def report_page(document: MetricsDocument, figures: Sequence[Drawn], displays: S
         figures: what was drawn.
         displays: events to look at.
     """
+    from markupsafe import Markup
+
+    return page(
+        "report.html.j2", figures, document=document, pairs=_pairs_text(document), published=_published(document),
+        metrics=getattr(document, "metrics", ()), tests=getattr(document.verdict, "tests", ()),
+        displays=displays, groups=GROUPS, events=Markup(_events(displays)),
+    )  # fmt: skip
+
+
+def page(template: str, figures: Sequence[Drawn], **names: Any) -> str:  # noqa: ANN401
+    """A page as HTML.
+
+    Args:
+        template: its name.
+        figures: what was drawn.
+        **names: what the template knows besides.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -38,11 +55,7 @@ def report_page(document: MetricsDocument, figures: Sequence[Drawn], displays: S
     )  # fmt: skip
     environment.filters.update(number=_number, percent=_percent, count=_count)
     shown = [(d.drawing, Markup(_inline(d.svg, d.drawing.title)) if d.svg else None, d.skipped) for d in figures]
-    return environment.get_template("report.html.j2").render(
-        document=document, figures=shown, pairs=_pairs_text(document), published=_published(document),
-        metrics=getattr(document, "metrics", ()), tests=getattr(document.verdict, "tests", ()),
-        displays=displays, groups=GROUPS, events=Markup(_events(displays)),
-    )  # fmt: skip
+    return environment.get_template(template).render(figures=shown, **names)
 
 
 def _published(document: MetricsDocument) -> list[tuple[str, dict[str, ScoreRecord | None]]]:

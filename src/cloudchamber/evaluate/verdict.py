@@ -105,16 +105,17 @@ class Verdict:
     tests: tuple[JudgedFinding, ...] = ()
 
 
-def judge(tests: Sequence[Finding | None], n: int, notes: Sequence[str] = ()) -> Verdict:
+def judge(tests: Sequence[Finding | None], n: int, notes: Sequence[str] = (), what: str = "events") -> Verdict:
     """Conclude.
 
     Args:
         tests: all tests; None for one that has no p-value.
         n: events that were judged.
         notes: what stands out besides.
+        what: what was judged.
     """
     judged = _holm([test for test in tests if test is not None])
-    at = f"At n = {n:,} events"
+    at = f"At n = {n:,} {what}"
     if not judged:
         sentence = f"{at} there is no verdict: the reference is too small for truth-truth pairs."
         return Verdict(None, None, sentence, tuple(notes))
@@ -161,12 +162,13 @@ def conservation_test(reference: Array, candidate: Array, names: Sequence[str]) 
     return Finding("conservation laws", p_value, f"not as in the reference: {', '.join(found) or 'none'}")
 
 
-def distance_test(measurements: Sequence[Scored], n_pairs: int) -> Finding | None:
+def distance_test(measurements: Sequence[Scored], n_pairs: int, what: str = "W1") -> Finding | None:
     """The largest of all one-dimensional distances in units of its floor.
 
     Args:
         measurements: Wasserstein distances.
         n_pairs: truth-truth pairs that a distance must have to be counted.
+        what: what the distances are.
 
     Returns:
         None with fewer than three pairs.
@@ -177,7 +179,7 @@ def distance_test(measurements: Sequence[Scored], n_pairs: int) -> Finding | Non
     pairs = np.stack([m.score.pairs for m in whole if m.score])
     worst = max(whole, key=_ratio)
     p_value = prediction_p_value(float(np.log(_ratio(worst))), np.log(_against_others(pairs).max(axis=0)))
-    return None if p_value is None else Finding("one-dimensional distances", p_value, _text(worst))
+    return None if p_value is None else Finding("one-dimensional distances", p_value, _text(worst, what))
 
 
 def _against_others(pairs: Array) -> Array:
@@ -186,20 +188,21 @@ def _against_others(pairs: Array) -> Array:
     return ratios
 
 
-def largest_distances(measurements: Sequence[Scored]) -> tuple[str, ...]:
+def largest_distances(measurements: Sequence[Scored], what: str = "W1") -> tuple[str, ...]:
     """The five largest distances in units of their floors, in words.
 
     Args:
-        measurements: Wasserstein distances.
+        measurements: Wasserstein distances, or others.
+        what: what the distances are.
     """
     ranked = sorted((m for m in measurements if m.score and m.score.ratio), key=_ratio, reverse=True)
-    return tuple(map(_text, ranked[:_LISTED]))
+    return tuple(_text(m, what) for m in ranked[:_LISTED])
 
 
 def _ratio(m: Scored) -> float:
     return (m.score and m.score.ratio) or 0.0
 
 
-def _text(m: Scored) -> str:
+def _text(m: Scored, what: str) -> str:
     name = m.quantity if m.species is None else f"{m.quantity} of {m.species}"
-    return f"W1 of {name} is {_ratio(m):.1f} times its floor"
+    return f"{what} of {name} is {_ratio(m):.1f} times its floor"

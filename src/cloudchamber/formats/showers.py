@@ -6,13 +6,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from cloudchamber.errors import InputError
 from cloudchamber.events import Geometry, RunInfo, Showers
 from cloudchamber.formats import calochallenge, shower_parquet
+from cloudchamber.formats.atomic import atomic_path
 from cloudchamber.formats.binning import read_binning
 from cloudchamber.formats.writer import SampleWriter
 
-__all__ = ["SUFFIXES", "iterate", "open_writer", "parts", "read", "read_run", "rows"]
+__all__ = ["SUFFIXES", "holds_showers", "iterate", "open_writer", "parts", "read", "read_run", "rows", "write_energies"]
 
 SUFFIXES = (".parquet", ".h5", ".hdf5")
 
@@ -97,6 +101,45 @@ def iterate(path: Path, binning: Path | None = None) -> Iterator[Showers]:
             if piece.geometry != first:
                 raise InputError(f"'{file}' is of another calorimeter than the files before it; give files of one.")
             yield piece
+
+
+def holds_showers(path: Path) -> bool:
+    """Whether a file, or a folder by its first file, is one of showers; not whether it is a good one.
+
+    Args:
+        path: a file or a folder.
+    """
+    if path.is_dir():
+        found = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
+        return bool(found) and holds_showers(found[0])
+    if path.suffix != ".parquet":
+        return path.suffix in SUFFIXES
+    try:
+        return "incident_energy" in pq.read_schema(path).names
+    except (pa.ArrowException, OSError):
+        return False
+
+
+def write_energies(source: Path, target: Path, binning: Path | None = None) -> int:
+    """Write the incident energies of showers as text, GeV, one a line, as `generate --energies` reads them.
+
+    Args:
+        source: a file of showers, or a folder.
+        target: the text file.
+        binning: the CaloChallenge's binning file, where the source does not tell its geometry.
+
+    Returns:
+        How many there are.
+
+    Raises:
+        InputError: if the source cannot be read or the target cannot be written.
+    """
+    written = 0
+    with atomic_path(target) as path, path.open("w", encoding="ascii") as file:
+        for piece in iterate(source, binning):
+            file.writelines(f"{energy / 1e3!r}\n" for energy in piece.incident_energy.tolist())
+            written += len(piece)
+    return written
 
 
 def read_run(path: Path) -> RunInfo:

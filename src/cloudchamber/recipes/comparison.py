@@ -6,12 +6,14 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from cloudchamber.errors import InputError
+from cloudchamber.evaluate.compare import Document
 from cloudchamber.evaluate.document import MetricsDocument
+from cloudchamber.evaluate.showers.document import ShowerDocument
 
 __all__ = ["read_metrics"]
 
 
-def read_metrics(path: Path) -> MetricsDocument:
+def read_metrics(path: Path) -> Document:
     """The document of an evaluation.
 
     Args:
@@ -30,7 +32,8 @@ def read_metrics(path: Path) -> MetricsDocument:
     except ValueError:
         raise InputError(f"'{file}' is not JSON; give a metrics.json of 'cloudchamber evaluate'.") from None
     try:
-        return MetricsDocument.model_validate(content)
+        showers = isinstance(content, dict) and content.get("schema_name") == "cloudchamber.shower-metrics"
+        return (ShowerDocument if showers else MetricsDocument).model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole"

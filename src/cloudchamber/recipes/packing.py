@@ -6,7 +6,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from cloudchamber.errors import InputError
-from cloudchamber.evaluate.document import MetricsDocument, ScoreRecord
+from cloudchamber.evaluate.compare import Document
+from cloudchamber.evaluate.document import ScoreRecord
+from cloudchamber.evaluate.showers.document import ShowerDocument
+from cloudchamber.recipes.comparison import read_metrics
 from cloudchamber.recipes.config import Preset
 from cloudchamber.recipes.store import Card, load_model, load_run, save_model
 
@@ -71,21 +74,11 @@ def summary(metrics: Path) -> dict[str, Any]:
     Raises:
         InputError: if it is not a report's.
     """
-    try:
-        document = MetricsDocument.model_validate_json(metrics.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise InputError(f"the metrics '{metrics}' cannot be read ({type(error).__name__}); evaluate again.") from error
-    settings = document.settings
+    document = read_metrics(metrics)
+    if isinstance(document, ShowerDocument):
+        return _of_showers(document)
     return {
-        "sample": {
-            "candidate": _origin(settings.candidate),
-            "reference": _origin(settings.reference),
-            "events": settings.n,
-            "reference_events": settings.n_reference,
-            "floor_pairs": settings.n_pairs,
-            "floor_pair_events": settings.pair_size,
-        },
-        "verdict": document.verdict.sentence,
+        **_compared(document),
         "classifier_auc": _brief(document.classifier.area),
         "tests": {m.name: _brief(m) for m in document.metrics if not m.name.startswith("w1p")},
         "wasserstein": {
@@ -103,6 +96,35 @@ def summary(metrics: Path) -> dict[str, Any]:
             for m in document.multiplicities
         },
         "conservation_largest_residual": {c.law: _digits(c.candidate_max) for c in document.conservation},
+    }
+
+
+def _compared(document: Document) -> dict[str, Any]:
+    """What was compared, and the verdict."""
+    settings = document.settings
+    return {
+        "sample": {
+            "candidate": _origin(settings.candidate),
+            "reference": _origin(settings.reference),
+            "events": settings.n,
+            "reference_events": settings.n_reference,
+            "floor_pairs": settings.n_pairs,
+            "floor_pair_events": settings.pair_size,
+        },
+        "verdict": document.verdict.sentence,
+    }
+
+
+def _of_showers(document: ShowerDocument) -> dict[str, Any]:
+    """The same of showers, with the largest separation power and the largest differences of the response."""
+    tests = {m.name: _brief(m) for m in document.metrics}
+    worst = max(document.separations, key=lambda one: one.value)
+    return {
+        **_compared(document),
+        "classifier_auc": tests["AUC, observables"],
+        "tests": tests,
+        "largest_separation_power": {"histogram": worst.name, **_brief(worst)},
+        "incident_energies_agree": document.settings.energies_agree,
     }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from matplotlib.figure import Figure
 
@@ -23,13 +24,14 @@ from cloudchamber.evaluate.figures.comparison import Comparison
 from cloudchamber.evaluate.figures.style import house_style
 from cloudchamber.physics.jets import has_fastjet
 
-__all__ = ["DRAWINGS", "Drawing", "Drawn", "draw", "draw_all", "drawn"]
+__all__ = ["DRAWINGS", "Drawing", "Drawn", "draw", "draw_all", "drawn", "save"]
 
 DPI = 150
+Compared = TypeVar("Compared")
 
 
 @dataclass(frozen=True)
-class Drawing:
+class Drawing(Generic[Compared]):
     """A figure that a report shows.
 
     Attributes:
@@ -44,7 +46,7 @@ class Drawing:
     name: str
     title: str
     caption: str
-    draw: Callable[[Comparison], Figure]
+    draw: Callable[[Compared], Figure]
     needs_jets: bool = False
     needs_numbers: bool = False
 
@@ -59,12 +61,12 @@ class Drawn:
         skipped: why it was not drawn; empty where it was.
     """
 
-    drawing: Drawing
+    drawing: Drawing[Any]
     svg: str
     skipped: str = ""
 
 
-DRAWINGS = (
+DRAWINGS: tuple[Drawing[Comparison], ...] = (
     Drawing("ratios", "Distances in units of their floor",
             "Cells near 1 are as good as truth against truth at this number of events; dark cells are not.",
             scorecard.ratios, needs_numbers=True),
@@ -169,6 +171,18 @@ def draw(comparison: Comparison, folder: Path, name: str) -> None:
     drawing = next(d for d in DRAWINGS if d.name == name)
     if drawing.needs_jets and not has_fastjet():
         return
+    save(drawing, comparison, folder)
+
+
+def save(drawing: Drawing[Compared], comparison: Compared, folder: Path) -> None:
+    """Draw a figure that needs nothing that may be missing, as PNG, PDF and SVG into a folder.
+
+    Args:
+        drawing: the figure.
+        comparison: what to draw.
+        folder: for the files; must exist.
+    """
+    name = drawing.name
     with house_style(), _no_collection():
         figure = drawing.draw(comparison)
         figure.savefig(folder / f"{name}.png", dpi=DPI, pil_kwargs={"compress_level": 1})
@@ -176,7 +190,7 @@ def draw(comparison: Comparison, folder: Path, name: str) -> None:
         figure.savefig(folder / f"{name}.svg", transparent=True, metadata={"Date": None})
 
 
-def drawn(folder: Path, drawing: Drawing) -> Drawn:
+def drawn(folder: Path, drawing: Drawing[Any]) -> Drawn:
     """What `draw` made.
 
     Args:

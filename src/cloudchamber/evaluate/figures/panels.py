@@ -8,6 +8,7 @@ differences in units of their standard deviation, where ten entries or more are 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +16,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from cloudchamber.evaluate.figures.comparison import Columns, Comparison
 from cloudchamber.evaluate.figures.histogram import Histogram
 from cloudchamber.evaluate.figures.style import (
     CANDIDATE,
@@ -29,7 +29,7 @@ from cloudchamber.evaluate.figures.style import (
 )
 from cloudchamber.evaluate.sample import Column
 
-__all__ = ["FEWEST_ENTRIES", "Panel", "draw_panel", "draw_panels", "finish", "ratio_panel"]
+__all__ = ["FEWEST_ENTRIES", "Binnable", "Named", "Panel", "draw_panel", "draw_panels", "finish", "ratio_panel"]
 
 Array = NDArray[np.float64]
 FEWEST_ENTRIES = 10
@@ -40,6 +40,33 @@ _MANY_AXES = 16
 _GREY = "#8c959f"
 _PALE = 0.2
 """Opacity of the band that holds the uncertainty of the model."""
+
+
+class Binnable(Protocol):
+    """A quantity of two samples."""
+
+    def histograms(self, edges: Array, /) -> tuple[Histogram, Histogram]:
+        """Both as histograms, candidate first."""
+
+
+class Named(Protocol):
+    """What a figure says of the samples that it compares."""
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """Names of candidate and reference for legends."""
+
+    @property
+    def title(self) -> str:
+        """What was measured, for the top of a figure."""
+
+    @property
+    def members(self) -> Sequence[object]:
+        """The other members of the candidate's ensemble."""
+
+    @property
+    def training(self) -> object:
+        """What the ensemble was trained on; None where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +85,7 @@ class Panel:
         lowest: lower end of a logarithmic axis, in units of the highest bin.
     """
 
-    columns: Columns
+    columns: Binnable
     edges: Array
     label: str
     density: str
@@ -70,7 +97,7 @@ class Panel:
 
 
 def draw_panels(
-    comparison: Comparison, panels: Sequence[Panel], columns: int, *, width: float = 3.6, height: float = 3.5,
+    comparison: Named, panels: Sequence[Panel], columns: int, *, width: float = 3.6, height: float = 3.5,
     pulls: bool = False, third: str = "",
 ) -> Figure:  # fmt: skip
     """A figure of several plots.
@@ -143,7 +170,7 @@ def ratio_panel(
     axes.set_ylabel("ratio")
 
 
-def finish(figure: Figure, comparison: Comparison, third: str = "") -> Figure:
+def finish(figure: Figure, comparison: Named, third: str = "") -> Figure:
     """Put the legend and the beams on top.
 
     Args:

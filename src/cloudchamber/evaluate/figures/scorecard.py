@@ -1,5 +1,6 @@
 """The numbers as figures: ratios to the floor, mean multiplicities, and the worst event observables."""
 
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -16,7 +17,7 @@ from cloudchamber.evaluate.figures.style import CANDIDATE, INK, REFERENCE
 from cloudchamber.evaluate.observables import OBSERVABLES, Observable
 from cloudchamber.evaluate.species import FEATURES, SPECIES
 
-__all__ = ["mean_multiplicities", "pulls", "ratios", "worst_observables"]
+__all__ = ["draw_ratios", "mean_multiplicities", "pulls", "ratios", "worst_observables"]
 
 Array = NDArray[np.float64]
 _LEVELS = (0.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0)
@@ -30,24 +31,39 @@ def ratios(comparison: Comparison) -> Figure:
     Args:
         comparison: what to draw.
     """
-    table = _ratio_table(comparison)
+    names = [s.symbol.replace("all particles", "all") for s in SPECIES]
+    figure = draw_ratios(_ratio_table(comparison), [f.symbol for f in FEATURES], names, r"$W_1$ / floor")
+    figure.text(0.085, 0.97, comparison.title, ha="left", va="top")
+    figure.text(0.905, 0.97, comparison.labels[0], ha="right", va="top", fontsize=9.5)
+    return figure
+
+
+def draw_ratios(table: Array, rows: Sequence[str], columns: Sequence[str], label: str, *, digits: int = 1) -> Figure:
+    """A table of numbers over their floors as shaded cells.
+
+    Args:
+        table: one ratio for each row and column; NaN where there is none.
+        rows: their names.
+        columns: their names.
+        label: of the ratio.
+        digits: after the decimal point.
+    """
     figure = Figure(figsize=(14.4, 3.9))
     axes = figure.add_axes((0.085, 0.14, 0.82, 0.68))
     shades = ListedColormap(_SHADES)
     mesh = axes.imshow(np.ma.masked_invalid(np.minimum(table, _LEVELS[-1] - 0.01)), cmap=shades,
                        norm=BoundaryNorm(_LEVELS, len(_SHADES)), aspect="auto")  # fmt: skip
+    size = min(10.0, 300.0 / len(columns))
     for (i, j), value in np.ndenumerate(table):
-        text, color = ("–", INK) if np.isnan(value) else (f"{value:.1f}", "white" if value > 6 else "black")
-        axes.text(j, i, text, ha="center", va="center", fontsize=10, color=color)
-    axes.set_xticks(range(len(SPECIES)), [s.symbol.replace("all particles", "all") for s in SPECIES], fontsize=10)
-    axes.set_yticks(range(len(FEATURES)), [f.symbol for f in FEATURES], fontsize=11)
+        text, color = ("–", INK) if np.isnan(value) else (f"{value:.{digits}f}", "white" if value > 6 else "black")
+        axes.text(j, i, text, ha="center", va="center", fontsize=size, color=color)
+    axes.set_xticks(range(len(columns)), columns, fontsize=size)
+    axes.set_yticks(range(len(rows)), rows, fontsize=11)
     axes.tick_params(which="both", length=0)
     axes.minorticks_off()
     bar = figure.colorbar(mesh, cax=figure.add_axes((0.925, 0.14, 0.014, 0.68)), ticks=_LEVELS)
-    bar.set_label(r"$W_1$ / floor")
+    bar.set_label(label)
     bar.minorticks_off()
-    figure.text(0.085, 0.97, comparison.title, ha="left", va="top")
-    figure.text(0.905, 0.97, comparison.labels[0], ha="right", va="top", fontsize=9.5)
     return figure
 
 

@@ -76,6 +76,14 @@ class Hits:
         spread = self.event.std(0)
         return replace(self, event=(self.event - self.event.mean(0)) / torch.where(spread > 0, spread, 1.0))
 
+    def first(self, n: int) -> "Hits":
+        """The first showers.
+
+        Args:
+            n: how many, or all there are.
+        """
+        return self if n >= len(self) else self.take(torch.arange(n))
+
     def take(self, rows: Tensor) -> "Hits":
         """Some showers.
 

@@ -64,7 +64,7 @@ class Binned:
     """
 
     bins: NDArray[np.uint8]
-    cells: NDArray[np.int64]
+    cells: NDArray[np.uint16]
 
     @classmethod
     def of(cls, showers: Showers, binning: Binning) -> "Binned":
@@ -78,12 +78,12 @@ class Binned:
         bins = [np.searchsorted(edges, column, side="right") for edges, column in zip(binning.edges, x.T, strict=True)]
         cell = np.searchsorted(binning.cells, showers.energy, side="right")
         counts = np.bincount(showers.row * size + cell, minlength=len(showers) * size)
-        return cls(np.stack(bins, axis=1).astype(np.uint8), counts.reshape(len(showers), size))
+        return cls(np.stack(bins, axis=1).astype(np.uint8), counts.astype(np.uint16).reshape(len(showers), size))
 
     def __len__(self) -> int:
         return len(self.bins)
 
-    def __getitem__(self, rows: slice) -> "Binned":
+    def __getitem__(self, rows: slice | NDArray[np.integer]) -> "Binned":
         return Binned(self.bins[rows], self.cells[rows])
 
 
@@ -106,7 +106,7 @@ def separation_powers(reference: Binned, candidate: Binned, rng: np.random.Gener
     """
     columns = [separation_power(np.bincount(a, minlength=256), np.bincount(b, minlength=256))
                for a, b in zip(reference.bins.T, candidate.bins.T, strict=True)]  # fmt: skip
-    return [*columns, separation_power(reference.cells.sum(0), candidate.cells.sum(0))]
+    return [*columns, separation_power(*(sample.cells.sum(0, dtype=np.int64) for sample in (reference, candidate)))]
 
 
 def separation_power(first: NDArray[np.integer], second: NDArray[np.integer]) -> Measured:

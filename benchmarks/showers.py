@@ -1,0 +1,330 @@
+r"""Models and simulations of showers in one table, as a page with pictures.
+
+    python benchmarks/showers.py ours=runs/calo:8 caloscore=runs/caloscore-v2:512 points=points.parquet \
+        --reference datasets/calo-wsi/test --truth datasets/calo-wsi/train --work work --out docs
+
+An entry is NAME=MODEL, NAME=MODEL:CALLS or NAME=FILE of showers. Two rows are always there: the truth, which is judged
+as a candidate in the same way, and the parametrised simulation (`cloudchamber simulate showers`). All are given the
+incident energies of the reference and are judged by `evaluate`. What the folder `--work` holds is not made again.
+
+Times are those of the CPU in this process on one thread, which do not depend on what else the machine does: for one
+shower, for 100 of the reference's first energies at once, and for all showers of the row, without loading the model.
+"""
+
+import argparse
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from importlib.resources import files as resources
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from table import print_table
+
+from cloudchamber.evaluate.document import ScoreRecord
+from cloudchamber.evaluate.showers.document import ResponseRecord, ShowerDocument
+from cloudchamber.formats import showers as files
+from cloudchamber.recipes.generation import GenerationSetting, load
+from cloudchamber.recipes.shower_evaluation import evaluate_shower_files
+from cloudchamber.recipes.shower_generation import Energies, ShowerGenerator, generate_showers
+from cloudchamber.recipes.shower_simulation import ShowerSetting, simulate_shower_file
+from cloudchamber.recipes.store import save_model
+from cloudchamber.simulate.showers import Stream, load_constants, simulate_showers
+
+Array = NDArray[np.float64]
+SIMULATION, TRUTH = "parametrised", "truth against truth"
+FIGURES = ("separations", "linearity", "profiles", "displays")
+MOVERS = ("response", "hits", "depth", "log10_cell_E")
+TIMED = (1, 100)
+
+
+@dataclass
+class Cost:
+    """What a row costs.
+
+    Attributes:
+        parameters: numbers that were learnt or fitted; None where nothing is known.
+        megabytes: of them on disk.
+        calls: network calls of each diffusion stage, in words.
+        milliseconds: CPU time per shower, by the number of showers that are made at once.
+    """
+
+    parameters: int | None = None
+    megabytes: float | None = None
+    calls: str = ""
+    milliseconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table."""
+
+    name: str
+    source: str
+    cost: Cost
+    document: ShowerDocument
+    report: Path
+
+
+def timed(make: Callable[[], object], showers: int, repeats: int) -> float:
+    """CPU milliseconds per shower of the quickest of a few repetitions.
+
+    Args:
+        make: makes the showers.
+        showers: how many.
+        repeats: how often.
+    """
+    found = []
+    for _ in range(repeats):
+        start = time.process_time()
+        make()
+        found.append(time.process_time() - start)
+    return 1e3 * min(found) / showers
+
+
+def simulated(out: Path, energies: Array, seed: int = 1) -> Cost:
+    """A file of the parametrised simulation.
+
+    Args:
+        out: the file.
+        energies: incident energies, MeV.
+        seed: names the random streams.
+    """
+    constants = load_constants()
+    lines, lateral = 6 * 2, len(constants.lateral.z) + len(constants.lateral.k) + len(constants.lateral.p)
+    size = resources("cloudchamber.simulate").joinpath("constants", "calo-wsi.json").read_text()
+    cost = Cost(lines + lateral + len(constants.spots), len(size) / 1e6, "–")
+    for n in TIMED:
+        few = energies[:n]
+        make = lambda few=few: simulate_showers(few, Stream.of(seed, 0), constants)  # noqa: E731
+        cost.milliseconds[str(n)] = timed(make, n, 3)
+    setting = ShowerSetting(energies, "--energies", seed=seed)
+    whole = timed(lambda: simulate_shower_file(out, setting, showers=len(energies)), len(energies), 1)
+    cost.milliseconds[str(len(energies))] = whole
+    return cost
+
+
+def generated(model: str, calls: int | None, out: Path, energies: Array, seed: int = 1) -> Cost:
+    """A file of a model.
+
+    Args:
+        model: a shipped name, a run, or a file of weights.
+        calls: network calls of each diffusion stage; the model's own by default.
+        out: the file.
+        energies: incident energies, MeV.
+        seed: names the random streams.
+    """
+    loaded = load(model)
+    trained, maker = loaded.trained, ShowerGenerator(loaded.name, loaded.trained, loaded.device)
+    weights = out.with_name("weights.safetensors")
+    save_model(weights, trained.model, trained.representation, trained.card)
+    sampling = trained.card.preset.sampling
+    stages = [f"{stage} {n}" for stage, n in sampling.stage_calls.items()]
+    text = str(calls) if calls else ", ".join([str(sampling.calls), *stages])
+    cost = Cost(sum(p.numel() for p in trained.model.parameters()), weights.stat().st_size / 1e6, text)
+    setting = GenerationSetting(seed=seed, calls=calls)
+    for n in TIMED:
+        few = energies[:n] / 1e3
+        cost.milliseconds[str(n)] = timed(lambda few=few: maker.sample(few, seed, calls=calls), n, 3 if n == 1 else 2)
+    given = Energies(energies, "--energies")
+    whole = timed(
+        lambda: generate_showers(maker, out, given, showers=len(energies), setting=setting), len(energies), 1
+    )
+    cost.milliseconds[str(len(energies))] = whole
+    return cost
+
+
+def made(entry: str, place: Path, energies: Array) -> tuple[Path, Cost]:
+    """The showers of an entry and their cost, made where they have not been.
+
+    Args:
+        entry: MODEL, MODEL:CALLS, FILE, or the name of the simulation.
+        place: folder of the row.
+        energies: incident energies, MeV.
+    """
+    if files.holds_showers(Path(entry)):
+        return Path(entry), Cost()
+    out, cost = place / "showers.parquet", place / "cost.json"
+    if not cost.exists():
+        if entry == SIMULATION:
+            found = simulated(out, energies)
+        else:
+            model, _, calls = entry.partition(":")
+            found = generated(model, int(calls) if calls else None, out, energies)
+        cost.write_text(json.dumps(asdict(found)))
+    return out, Cost(**json.loads(cost.read_text()))
+
+
+def judged(name: str, entry: str, chosen: argparse.Namespace, energies: Array) -> Row:
+    """A row with what `evaluate` says of it.
+
+    Args:
+        name: of the row.
+        entry: where its showers come from.
+        chosen: options of the command.
+        energies: incident energies of the reference, MeV.
+    """
+    place = chosen.work / name.replace(" ", "-")
+    place.mkdir(parents=True, exist_ok=True)
+    showers, cost = made(entry, place, energies)
+    report = place / "report"
+    if not (report / "metrics.json").exists():
+        evaluate_shower_files(showers, chosen.reference, report, budget=chosen.budget, showers=chosen.showers)
+    document = ShowerDocument.model_validate_json((report / "metrics.json").read_bytes())
+    return Row(name, entry, cost, document, report)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number, or a dash.
+
+    Args:
+        value: the number.
+        digits: significant ones.
+    """
+    return "–" if value is None else f"{value:.{digits}g}"
+
+
+def scored(score: ScoreRecord, scale: float = 1.0) -> str:
+    """Value, error and floor as text.
+
+    Args:
+        score: what was measured.
+        scale: multiplies all three.
+    """
+    floor = "" if score.floor is None else f" ({scale * score.floor:.3g})"
+    error = f" ± {scale * score.error:.1g}" if score.error else ""
+    return f"{scale * score.value:.3g}{error}{floor}"
+
+
+def worst_bin(bins: tuple[ResponseRecord, ...], quantity: str) -> str:
+    """The largest difference in a bin of the energy, with its error, in per cent.
+
+    Args:
+        bins: response and resolution against energy.
+        quantity: mean or resolution.
+    """
+    found = [
+        (getattr(b, f"{quantity}_difference"), getattr(b, f"{quantity}_difference_error"))
+        for b in bins
+        if getattr(b, f"{quantity}_difference") is not None
+    ]
+    value, error = max(found, key=lambda pair: abs(pair[0]))
+    return f"{100 * value:+.2f} ± {100 * error:.2f} %"
+
+
+def cells(row: Row) -> Iterator[tuple[str, str]]:
+    """Headings and cells of a row.
+
+    Args:
+        row: the row.
+    """
+    cost, document = row.cost, row.document
+    metrics = {m.name: m for m in document.metrics}
+    yield "parameters", "–" if cost.parameters is None else f"{cost.parameters:,}"
+    yield "MB", number(cost.megabytes)
+    yield "calls", cost.calls or "–"
+    for n in TIMED:
+        yield f"ms at {n}", number(cost.milliseconds.get(str(n)))
+    rest = [value for key, value in cost.milliseconds.items() if int(key) not in TIMED]
+    yield "ms at all", number(rest[0] if rest else None)
+    yield "showers", f"{document.settings.n:,}"
+    for name in ("AUC, observables", "AUC, cells", "AUC, convolutions"):
+        yield name, scored(metrics[name]) if name in metrics else "–"
+    yield "FPD × 1000", scored(metrics["FPD"], 1e3)
+    yield "KPD × 1000", scored(metrics["KPD"], 1e3)
+    worst = max(document.separations, key=lambda s: s.value)
+    yield "largest separation power", f"{worst.name}: {scored(worst)}"
+    median = float(np.median([s.ratio for s in document.separations if s.ratio is not None]))
+    yield "separation power / floor, median", f"{median:.2f}"
+    for quantity, name in (("mean", "response"), ("resolution", "resolution")):
+        yield f"{name}, largest difference", worst_bin(document.response, quantity)
+    for name in MOVERS:
+        yield f"EMD of {name}", scored(metrics[f"EMD of {name}"])
+
+
+TEXT = """# Showers
+
+Models of calorimeter showers beside the transport simulation that they learn from. The data set is
+[calo-wsi](../datasets/calo-wsi/README.md): electrons of 0.5 to 20 GeV in 30 layers of tungsten and silicon with 32 x 32
+pads, simulated with EGSnrc in about 48 ms per shower on one core. This page is made by
+
+    python benchmarks/showers.py {entries}--reference {reference} --truth {truth} \\
+        --showers {showers} --budget {budget}
+
+All rows were given the incident energies of the reference. Numbers have their statistical errors, and in brackets the
+floor: the same number for truth against truth at this number of showers. The row *truth against truth* is the training
+set judged as if a model had made it. *Parametrised* is the classical fast simulation of this package
+(`cloudchamber simulate showers`, after hep-ex/0001020), fitted to the training set by `benchmarks/shower_constants.py`.
+
+- AUC: area under the ROC curve of boosted trees on {observables} observables (high level), of dense layers on all cells
+  (low level) and of convolutions, as in arXiv:2410.21611; 0.5 is indistinguishable.
+- Separation powers are those of the histograms of arXiv:2410.21611; response and resolution are compared in {bins} bins
+  of the incident energy, and the largest difference stands here.
+- EMD is the earth mover's distance.
+- Times are those of the CPU on one thread per shower when 1, 100 or all showers of the row are made at once, loading
+  excluded. Calls are network calls of each diffusion stage.
+
+{table}
+"""
+FIGURE_TEXT = {
+    "separations": "Separation powers over their floors.",
+    "linearity": "Response and resolution against the incident energy.",
+    "profiles": "Profiles along and across the axis in three ranges of the incident energy.",
+    "displays": "Showers, each beside the simulated one of the nearest incident energy.",
+}
+
+
+def write_page(rows: list[Row], chosen: argparse.Namespace) -> None:
+    """The page, its pictures, and the table.
+
+    Args:
+        rows: what was found.
+        chosen: options of the command.
+    """
+    columns = [dict(cells(row)) for row in rows]
+    headings = ["", *(row.name for row in rows)]
+    table = [[name, *(column[name] for column in columns)] for name in columns[0]]
+    print_table("showers; in brackets truth against truth", headings, table, chosen.work / "table.md")
+    document = rows[0].document
+    text = TEXT.format(
+        entries="".join(f"{entry} " for entry in chosen.entries), reference=chosen.reference, truth=chosen.truth,
+        showers=document.settings.n, budget=chosen.budget, table=(chosen.work / "table.md").read_text(),
+        observables=len(document.importance), bins=len(document.response),
+    )  # fmt: skip
+    pictures = chosen.out / "showers"
+    pictures.mkdir(parents=True, exist_ok=True)
+    for row in rows:
+        if row.name == TRUTH:
+            continue
+        text += f"\n## {row.name}\n\n{row.document.verdict.sentence}\n"
+        for figure in FIGURES:
+            name = f"{row.name.replace(' ', '-')}-{figure}.png"
+            shutil.copyfile(row.report / "figures" / f"{figure}.png", pictures / name)
+            text += f"\n{FIGURE_TEXT[figure]}\n\n![{FIGURE_TEXT[figure]}](showers/{name})\n"
+    (chosen.out / "showers.md").write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """Make, judge, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("entries", nargs="*", metavar="NAME=MODEL[:CALLS]|FILE")
+    parser.add_argument("--reference", type=Path, default=Path("datasets/calo-wsi/test"))
+    parser.add_argument("--truth", type=Path, default=Path("datasets/calo-wsi/train"))
+    parser.add_argument("--showers", type=int, default=20_000)
+    parser.add_argument("--budget", default="standard")
+    parser.add_argument("--work", type=Path, default=Path("showers"))
+    parser.add_argument("--out", type=Path, default=Path("docs"))
+    chosen = parser.parse_args()
+    energies = files.read(chosen.reference, chosen.showers).incident_energy
+    named = [tuple(entry.split("=", 1)) for entry in chosen.entries]
+    if any(len(pair) != 2 for pair in named):
+        parser.error("an entry is NAME=MODEL, NAME=MODEL:CALLS or NAME=FILE")
+    entries = [(TRUTH, str(chosen.truth)), (SIMULATION, SIMULATION), *named]
+    write_page([judged(name, entry, chosen, energies) for name, entry in entries], chosen)
+
+
+if __name__ == "__main__":
+    main()
