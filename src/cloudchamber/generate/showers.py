@@ -15,8 +15,11 @@ from torch import Tensor
 from cloudchamber.events import RunInfo, Showers
 from cloudchamber.generate.pipeline import BLOCK, Solver, similar
 from cloudchamber.models.cascade import Cascade
+from cloudchamber.models.cells import CellsModel
 from cloudchamber.models.counts import CountsModel
 from cloudchamber.models.diffusion import Diffusion
+from cloudchamber.models.shares import SharesModel
+from cloudchamber.represent.cell_hits import CellsRepresentation
 from cloudchamber.represent.hits import HitsRepresentation
 from cloudchamber.represent.shower_scales import Given
 from cloudchamber.tensors.batch import Batch
@@ -40,7 +43,7 @@ class ShowerPipeline:
 
     def __init__(
         self,
-        representation: HitsRepresentation,
+        representation: HitsRepresentation | CellsRepresentation,
         model: Cascade,
         run: RunInfo,
         *,
@@ -93,18 +96,26 @@ class ShowerPipeline:
         raise RuntimeError("the stage counts draws only impossible numbers of hits; its weights must be wrong")
 
     def _hits(self, given: Given, rng: EventRng) -> Tensor:
-        """Scores of all hits, in groups of showers with similar numbers of them, shape (256, N, 3)."""
-        total = given.counts.sum(1)
+        """All hits, shape (256, N, F)."""
+        if not isinstance(self.model["hits"], Diffusion):
+            return self._drawn_rounded("hits", self.representation.hits_given(given), rng)
+        total = given.counts.sum(1)  # sets of similar size share a network call
         scores = torch.zeros(BLOCK, int(total.max()), 3)
-        rounded = self.solver.precision == "bfloat16"
         for rows in similar(total):
             conditions = self.representation.hits_given(given.select(rows))
-            with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=rounded):
-                drawn = self._drawn("hits", conditions, rng.select(rows.tolist()))
+            drawn = self._drawn_rounded("hits", conditions, rng.select(rows.tolist()))
             scores[rows, : drawn.shape[1]] = drawn
         return scores
 
+    def _drawn_rounded(self, name: str, given: Batch, rng: EventRng) -> Tensor:
+        """Draws of a stage whose matrix products have the precision of the solver."""
+        rounded = self.solver.precision == "bfloat16"
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=rounded):
+            return self._drawn(name, given, rng)
+
     def _drawn(self, name: str, given: Batch, rng: EventRng) -> Tensor:
-        stage, solver = self.model[name], self.solver
-        assert isinstance(stage, Diffusion)
-        return stage.sample(given.to(self.device), rng, solver.calls_of(name), solver.sampler).cpu().float()
+        stage, solver, given = self.model[name], self.solver, given.to(self.device)
+        if isinstance(stage, Diffusion):
+            return stage.sample(given, rng, solver.calls_of(name), solver.sampler).cpu().float()
+        assert isinstance(stage, SharesModel | CellsModel)
+        return stage.sample(given, rng).cpu()

@@ -20,10 +20,9 @@ from cloudchamber.models.cascade import Cascade
 from cloudchamber.physics.acceptance import Acceptance
 from cloudchamber.recipes.build import build_image, build_model, build_omnilearn
 from cloudchamber.recipes.config import Preset
-from cloudchamber.recipes.shower_build import build_showers
+from cloudchamber.recipes.shower_build import build_showers, fit_showers, restore_showers
 from cloudchamber.recipes.zjets import build_zjets, fit_zjets, zjets_pipeline
 from cloudchamber.represent.cloud import CloudRepresentation
-from cloudchamber.represent.hits import HitsRepresentation
 from cloudchamber.represent.image import ImageRepresentation
 from cloudchamber.represent.published import ACCEPTANCE, AZIMUTHS, PublishedRepresentation
 from cloudchamber.represent.vector import VectorRepresentation
@@ -142,12 +141,12 @@ def _image_pipeline(
     return ImagePipeline(representation, model, run, solver=solver, device=device)
 
 
-def _fit_showers(_preset: Preset, samples: Sequence[Showers]) -> HitsRepresentation:
-    return HitsRepresentation.fit(Showers.concatenate(samples))
+def _fit_showers(preset: Preset, samples: Sequence[Showers]) -> Any:  # noqa: ANN401
+    return fit_showers(preset, Showers.concatenate(samples))
 
 
 def _no_pipeline(
-    representation: HitsRepresentation,
+    representation: Any,  # noqa: ANN401
     model: Cascade,
     run: RunInfo,
     finisher: Finisher | None,
@@ -176,7 +175,7 @@ FAMILIES: Mapping[str, Family[Any]] = {
     "image": Family(
         _fit_image, ImageRepresentation.from_state, build_image, _image_pipeline, Acceptance.named("image")
     ),
-    "calo": Family(_fit_showers, HitsRepresentation.from_state, build_showers, _no_pipeline),
+    "calo": Family(_fit_showers, restore_showers, build_showers, _no_pipeline),
     "zjets": Family(fit_zjets, VectorRepresentation.from_state, build_zjets, zjets_pipeline),
 }
 

@@ -23,6 +23,7 @@ from cloudchamber.recipes.machine import multiplies_bfloat16, one_thread
 from cloudchamber.recipes.ordered import in_order
 from cloudchamber.recipes.store import TrainedModel, load_model
 from cloudchamber.recipes.workers import exit_on_sigterm, keep_freed_memory
+from cloudchamber.represent.cell_hits import CellsRepresentation
 from cloudchamber.represent.hits import HitsRepresentation
 
 __all__ = ["Energies", "ShowerGenerator", "generate_showers", "read_energies"]
@@ -135,7 +136,7 @@ class ShowerGenerator:
             run: metadata of the showers.
         """
         representation = self.trained.representation
-        assert isinstance(representation, HitsRepresentation)
+        assert isinstance(representation, HitsRepresentation | CellsRepresentation)
         solver = self.solver(setting)
         return ShowerPipeline(representation, self.trained.model, run, solver=solver, device=self.device)
 
