@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["CHANNELS", "HitPlaces", "LayerMaps", "Profiles", "all_profiles"]
+__all__ = ["CHANNELS", "HitPlaces", "LayerMaps", "MapsAt", "Profiles", "all_profiles"]
 
 CHANNELS = (5, 10)
 """Profiles along the first and along the second axis."""
@@ -23,13 +23,13 @@ _KEPT = 0.7
 
 
 class Profiles(NamedTuple):
-    """Of T hits.
+    """Of H hits.
 
     Attributes:
-        first: profiles along the first axis, shape (B, T, 5, X).
-        second: along the second axis, shape (B, T, 10, Y).
-        number: hits of the layer so far in each first bin, shape (B, T, X).
-        taken: second bins of the hit's first bin that have a hit already, shape (B, T, Y).
+        first: profiles along the first axis, shape (H, 5, X).
+        second: along the second axis, shape (H, 10, Y).
+        number: hits of the layer so far in each first bin, shape (H, X).
+        taken: second bins of the hit's first bin that have a hit already, shape (H, Y).
     """
 
     first: Tensor
@@ -39,45 +39,48 @@ class Profiles(NamedTuple):
 
 
 class HitPlaces(NamedTuple):
-    """Hits with padding at the end of each shower, layer after layer.
+    """Hits of some showers, one shower after the other, layer after layer; each of shape (H,).
+
+    A hit may come again at the end, where there is none before it in its layer.
 
     Attributes:
-        layer: shape (B, T).
-        rank: place in the layer, shape (B, T).
-        first: first bin, shape (B, T).
-        second: second bin, shape (B, T).
-        size: what is summed, zero on padding, shape (B, T).
-        mask: real hits, shape (B, T).
+        row: number of the shower.
+        layer: number of the layer.
+        rank: place in the layer.
+        first: first bin.
+        second: second bin.
+        size: what is summed.
     """
 
+    row: Tensor
     layer: Tensor
     rank: Tensor
     first: Tensor
     second: Tensor
     size: Tensor
-    mask: Tensor
 
 
-def all_profiles(hits: HitPlaces, layers: int, shape: tuple[int, int]) -> Profiles:
+def all_profiles(hits: HitPlaces, showers: int, layers: int, shape: tuple[int, int]) -> Profiles:
     """Profiles that each hit is told of, for hits that are all known.
 
     Args:
-        hits: B showers.
+        hits: H hits.
+        showers: how many.
         layers: how many.
         shape: bins along both axes.
     """
-    batch = len(hits.layer)
-    maps = _maps(hits, layers, shape)  # (B, L, 3, X, Y)
-    place = torch.arange(batch, device=hits.layer.device)[:, None] * layers + hits.layer
-    along_first = maps.sum(-1).flatten(0, 1)[place]
-    along_second = maps[:, :, 2].sum(-2).flatten(0, 1)[place]
-    columns = functional.pad(maps.transpose(2, 3), (0, 0, 0, 0, 1, 1)).flatten(0, 2)  # first bins -1 to X
-    column = place * (shape[0] + 2) + hits.first + 1
+    maps = _maps(hits, showers, layers, shape)
+    place = hits.row * layers + hits.layer
+    along_first = maps.sum(-1).flatten(0, 1)[place].transpose(1, 2)
+    along_second = maps[:, :, :, 2].sum(2).flatten(0, 1)[place]
+    columns, column = maps.flatten(0, 2), place * shape[0] + hits.first
     own = _own_layer(hits, shape)
-    first = torch.cat([along_first / 2, 0.3 * own.number[:, :, None], own.size[:, :, None]], dim=2)
-    beside = columns[column - 1] + columns[column + 1]
-    second = [columns[column], beside / 2, along_second[:, :, None] / 2, own.column]
-    return Profiles(first, torch.cat(second, dim=2), own.number, own.column[:, :, 0] > 0)
+    first = torch.cat([along_first / 2, 0.3 * own.number[:, None], own.size[:, None]], dim=1)
+    has_down, has_up = ((hits.first > 0).float() / 2)[:, None, None], ((hits.first < shape[0] - 1).float() / 2)
+    beside = columns[(column - 1).clamp(min=0)] * has_down
+    beside.addcmul_(columns[(column + 1).clamp(max=len(columns) - 1)], has_up[:, None, None])
+    second = [columns[column], beside, along_second[:, None] / 2, own.column]
+    return Profiles(first, torch.cat(second, dim=1), own.number, own.column[:, 0] > 0)
 
 
 class LayerMaps:
@@ -90,42 +93,16 @@ class LayerMaps:
     """
 
     def __init__(self, batch: int, shape: tuple[int, int], device: torch.device) -> None:
-        self._before = torch.zeros(batch, 3, *shape, device=device)
+        self.before = torch.zeros(batch, 3, *shape, device=device)
         self._begin_layer()
 
-    def first(self, rows: Tensor) -> Tensor:
-        """Profiles along the first axis of some showers, shape (b, 5, X).
+    def at(self, rows: Tensor) -> "MapsAt":
+        """What some showers are told of.
 
         Args:
             rows: numbers of the showers, shape (b,).
         """
-        own = torch.stack([0.3 * self.number[rows], self._sum[rows]], dim=1)
-        return torch.cat([self._along_first[rows] / 2, own], dim=1)
-
-    def second(self, rows: Tensor, first: Tensor) -> Tensor:
-        """Profiles along the second axis, shape (b, 10, Y).
-
-        Args:
-            rows: numbers of the showers, shape (b,).
-            first: the first bins of their next hits, shape (b,).
-        """
-        last = self._before.shape[2] - 1
-        down, up = (first - 1).clamp(min=0), (first + 1).clamp(max=last)
-        has_down, has_up = (first > 0).float()[:, None], (first < last).float()[:, None]
-        beside = self._before[rows, :, down] * has_down[..., None] + self._before[rows, :, up] * has_up[..., None]
-        near = self._size[rows, down] * has_down + self._size[rows, up] * has_up
-        own = torch.stack([self._taken[rows, first], self._size[rows, first], near], dim=1)
-        along = self._along_second[rows][:, None] / 2
-        return torch.cat([self._before[rows, :, first], beside / 2, along, own], dim=1)
-
-    def taken(self, rows: Tensor, first: Tensor) -> Tensor:
-        """Second bins that have a hit, shape (b, Y).
-
-        Args:
-            rows: numbers of the showers, shape (b,).
-            first: first bins, shape (b,).
-        """
-        return self._taken[rows, first] > 0
+        return MapsAt(self, rows)
 
     def add(self, rows: Tensor, first: Tensor, second: Tensor, size: Tensor) -> None:
         """One more hit in each of some showers.
@@ -136,30 +113,76 @@ class LayerMaps:
             second: second bins, shape (b,).
             size: ln(1 + amount) + a constant, shape (b,).
         """
-        self._taken[rows, first, second] = 1.0
-        self._size[rows, first, second] = size
+        self.has[rows, first, second] = 1.0
+        self.size[rows, first, second] = size
         self.number[rows, first] += 1
-        self._sum[rows, first] += size
+        self.sum[rows, first] += size
 
     def next_layer(self) -> None:
         """The present layer becomes the one before."""
-        decayed = _KEPT * self._before[:, 2] + self._size
-        self._before = torch.stack([self._size, self._before[:, 0], decayed], dim=1)
+        decayed = _KEPT * self.before[:, 2] + self.size
+        self.before = torch.stack([self.size, self.before[:, 0], decayed], dim=1)
         self._begin_layer()
 
     def _begin_layer(self) -> None:
-        self._along_first, self._along_second = self._before.sum(-1), self._before[:, 2].sum(-2)
-        self._size, self._taken = torch.zeros_like(self._before[:, 0]), torch.zeros_like(self._before[:, 0])
-        self.number, self._sum = torch.zeros_like(self._size[..., 0]), torch.zeros_like(self._size[..., 0])
+        self.along_first, self.along_second = self.before.sum(-1), self.before[:, 2].sum(-2)
+        self.size, self.has = torch.zeros_like(self.before[:, 0]), torch.zeros_like(self.before[:, 0])
+        self.number, self.sum = torch.zeros_like(self.size[..., 0]), torch.zeros_like(self.size[..., 0])
+
+
+class MapsAt:
+    """Profiles that some showers are told of.
+
+    Args:
+        maps: of all showers.
+        rows: numbers of the showers, shape (b,).
+    """
+
+    def __init__(self, maps: LayerMaps, rows: Tensor) -> None:
+        self._maps, self._rows = maps, rows
+
+    def number(self) -> Tensor:
+        """Hits of the layer so far in each first bin, shape (b, X)."""
+        return self._maps.number[self._rows]
+
+    def first(self) -> Tensor:
+        """Profiles along the first axis, shape (b, 5, X)."""
+        maps, rows = self._maps, self._rows
+        own = torch.stack([0.3 * maps.number[rows], maps.sum[rows]], dim=1)
+        return torch.cat([maps.along_first[rows] / 2, own], dim=1)
+
+    def second(self, first: Tensor) -> Tensor:
+        """Profiles along the second axis, shape (b, 10, Y).
+
+        Args:
+            first: first bins of the next hits, shape (b,).
+        """
+        maps, rows = self._maps, self._rows
+        last = maps.before.shape[2] - 1
+        down, up = (first - 1).clamp(min=0), (first + 1).clamp(max=last)
+        has_down, has_up = (first > 0).float()[:, None], (first < last).float()[:, None]
+        beside = maps.before[rows, :, down] * has_down[..., None] + maps.before[rows, :, up] * has_up[..., None]
+        near = maps.size[rows, down] * has_down + maps.size[rows, up] * has_up
+        own = torch.stack([maps.has[rows, first], maps.size[rows, first], near], dim=1)
+        along = maps.along_second[rows][:, None] / 2
+        return torch.cat([maps.before[rows, :, first], beside / 2, along, own], dim=1)
+
+    def taken(self, first: Tensor) -> Tensor:
+        """Second bins that have a hit, shape (b, Y).
+
+        Args:
+            first: first bins, shape (b,).
+        """
+        return self._maps.has[self._rows, first] > 0
 
 
 class _OwnLayer(NamedTuple):
     """Of the hits before each hit in its layer.
 
     Attributes:
-        number: in each first bin, shape (B, T, X).
-        size: sums in each first bin, shape (B, T, X).
-        column: number and sum at the first bin of the hit, and sum beside it, shape (B, T, 3, Y).
+        number: in each first bin, shape (H, X).
+        size: sums in each first bin, shape (H, X).
+        column: number and sum at the first bin of the hit, and sum beside it, shape (H, 3, Y).
     """
 
     number: Tensor
@@ -167,35 +190,31 @@ class _OwnLayer(NamedTuple):
     column: Tensor
 
 
-def _maps(hits: HitPlaces, layers: int, shape: tuple[int, int]) -> Tensor:
-    """M_1, M_2 and D of all layers, shape (B, L, 3, X, Y)."""
-    batch = len(hits.layer)
-    own = torch.zeros(batch, layers, *shape, device=hits.layer.device)
-    row = torch.arange(batch, device=hits.layer.device)[:, None].expand_as(hits.layer)
-    at = row, hits.layer, hits.first, hits.second
-    own.index_put_(tuple(index[hits.mask] for index in at), hits.size[hits.mask])
-    maps = own.new_zeros(batch, layers, 3, *shape)
-    maps[:, 1:, 0], maps[:, 2:, 1] = own[:, :-1], own[:, : max(layers - 2, 0)]
+def _maps(hits: HitPlaces, showers: int, layers: int, shape: tuple[int, int]) -> Tensor:
+    """M_1, M_2 and D of all layers, shape (B, L, X, 3, Y)."""
+    own = torch.zeros(showers, layers, *shape, device=hits.size.device)
+    own[hits.row, hits.layer, hits.first, hits.second] = hits.size
+    maps = own.new_zeros(showers, layers, shape[0], 3, shape[1])
+    maps[:, 1:, :, 0], maps[:, 2:, :, 1] = own[:, :-1], own[:, : max(layers - 2, 0)]
+    decayed = torch.zeros_like(own[:, 0])
     for layer in range(1, layers):
-        torch.add(own[:, layer - 1], maps[:, layer - 1, 2], alpha=_KEPT, out=maps[:, layer, 2])
+        decayed = torch.add(own[:, layer - 1], decayed, alpha=_KEPT)
+        maps[:, layer, :, 2] = decayed
     return maps
 
 
 def _own_layer(hits: HitPlaces, shape: tuple[int, int]) -> _OwnLayer:
     """Sums over pairs of a hit and one that is `back` places before it in its layer."""
-    batch, length = hits.layer.shape
-    zeros = hits.size.new_zeros
-    number, size = zeros(batch, length, shape[0]), zeros(batch, length, shape[0])
-    column = zeros(batch, length, 3, shape[1])
+    zeros, total = hits.size.new_zeros, len(hits.row)
+    number, size, column = zeros(total, shape[0]), zeros(total, shape[0]), zeros(total, 3, shape[1])
     for back in range(1, int(hits.rank.max()) + 1):
-        row, earlier = ((hits.rank[:, back:] >= back) & hits.mask[:, back:]).nonzero(as_tuple=True)
-        here = earlier + back
-        i, j, e = (values[row, earlier] for values in (hits.first, hits.second, hits.size))
-        number[row, here, i] += 1
-        size[row, here, i] += e
-        away = (hits.first[row, here] - i).abs()
+        here = (hits.rank >= back).nonzero()[:, 0]
+        i, j, e = (values[here - back] for values in (hits.first, hits.second, hits.size))
+        number[here, i] += 1
+        size[here, i] += e
+        away = (hits.first[here] - i).abs()
         same, beside = away == 0, away == 1
-        column[row[same], here[same], 0, j[same]] = 1.0
-        column[row[same], here[same], 1, j[same]] = e[same]
-        column[row[beside], here[beside], 2, j[beside]] += e[beside]
+        column[here[same], 0, j[same]] = 1.0
+        column[here[same], 1, j[same]] = e[same]
+        column[here[beside], 2, j[beside]] += e[beside]
     return _OwnLayer(number, size, column)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cloudchamber.models.cell_maps import HitPlaces, LayerMaps, all_profiles
+from cloudchamber.models.cell_maps import HitPlaces, LayerMaps, MapsAt, all_profiles
 from cloudchamber.models.quantile_bins import QuantileBins, drawn
 from cloudchamber.nets.cells import CellNet
 from cloudchamber.tensors.batch import Batch
@@ -41,6 +41,8 @@ AMOUNTS, NUMBERS = 3, 8
 _PRESENT = 0.3
 """Added to the logarithm of an amount in a map, so that small amounts differ from none."""
 _LEAST = 1e-9
+_ROWS = 16
+"""Numbers of showers that are made at once are rounded up to multiples of this, as those of hits in training."""
 
 
 class _Hit(NamedTuple):
@@ -74,6 +76,11 @@ class _Hit(NamedTuple):
         counts = [(self.size - self.rank).log() - 1, self.size.log() - 1.5, (self.rank + 1).log() - 1]
         return torch.stack([*sizes, ratio, *counts], dim=-1).float()
 
+    def take(self, index: Tensor) -> "_Hit":
+        """Some hits, by places in the flat order."""
+        parts = (_taken(part, index) for part in self[1:])
+        return _Hit(Sticks(*(_taken(part, index) for part in self.sticks)), *parts)
+
     def of(self, shares: Tensor) -> Tensor:
         """Numbers that describe amounts, shape (..., 3), float32.
 
@@ -90,13 +97,13 @@ class _Hit(NamedTuple):
 
 
 class Logits(NamedTuple):
-    """Of what hits may be.
+    """Of what the H real hits of a batch may be, shower after shower.
 
     Attributes:
-        share: of the bins of their shares, shape (B, N, bins).
-        first: of their first bins, shape (B, N, X).
-        second: of their second bins, given the first ones, shape (B, N, Y).
-        free: whether the share is not simply all that is left, shape (B, N).
+        share: of the bins of their shares, shape (H, bins).
+        first: of their first bins, shape (H, X).
+        second: of their second bins, given the first ones, shape (H, Y).
+        free: whether the share is not simply all that is left, shape (H,).
     """
 
     share: Tensor
@@ -147,11 +154,11 @@ class CellsModel(nn.Module):
             rows: a batch.
         """
         assert rows.mask is not None
-        logits, x = self.logits(rows), rows.x
-        of_share = _log_p(logits.share, self.bins.find(x[..., 3].double()))
-        of_cell = _log_p(logits.first, x[..., 0].long()) + _log_p(logits.second, x[..., 1].long())
-        total = torch.where(logits.free, of_share, 0.0) + of_cell
-        return torch.where(rows.mask, total, 0.0).sum(1)
+        logits, x = self.logits(rows), rows.x[rows.mask]
+        of_share = torch.where(logits.free, _log_p(logits.share, self.bins.find(x[:, 3].double())), 0.0)
+        each = of_share + _log_p(logits.first, x[:, 0].long()) + _log_p(logits.second, x[:, 1].long())
+        row = rows.mask.nonzero()[:, 0]
+        return torch.zeros(len(rows), device=each.device).index_add(0, row, each)
 
     def logits(self, rows: Batch) -> Logits:
         """What the model says of every hit, given those before it.
@@ -163,24 +170,26 @@ class CellsModel(nn.Module):
         assert rows.tokens is not None
         assert rows.context is not None
         assert rows.token_context is not None
-        mask, layer = rows.mask, rows.tokens
-        first, second = rows.x[..., 0].long(), rows.x[..., 1].long()
-        shares, grouped = rows.x[..., 2].double(), groups(layer, mask, self.layers)
+        grouped, shares = groups(rows.tokens, rows.mask, self.layers), rows.x[..., 2].double()
         hit = _known(shares, grouped, rows.token_context[..., 0])
-        amount = hit.of(shares)
-        size = self._size(shares, hit.amount).masked_fill(~mask, 0.0)
-        seen = all_profiles(HitPlaces(layer, grouped.rank, first, second, size, mask), self.layers, self.net.shape)
-        each = self.net.describe(first, second, amount) * mask[..., None]
-        summed = _summed(each, grouped, layer)
+        index = _packed(rows.mask)
+        hit, layer, shares = hit.take(index), _taken(rows.tokens, index), _taken(shares, index)
+        first, second = (_taken(rows.x[..., axis], index).long() for axis in (0, 1))
+        row, amount, size = index // rows.mask.shape[1], hit.of(shares), self._size(shares, hit.amount)
+        places = HitPlaces(row, layer, hit.rank, first, second, size)
+        seen = all_profiles(places, len(rows), self.layers, self.net.shape)
+        summed = _summed(self.net.describe(first, second, amount), index, rows.mask, grouped)
         planned = self.net.plan(summed.before, self._profile(rows.context), rows.context)
-        u = self.net.next_hit(_at(planned, layer), summed.current, hit.numbers)
+        current = _taken(summed.so_far, index) - summed.starts[row, layer]
+        u = self.net.next_hit(planned[row, layer], current, hit.numbers)
         of_first = self.net.first_bin(u, amount, seen.first) + self._first_prior[layer]
         of_second = self.net.second_bin(u, amount, first, seen.second) + self.prior[layer, first]
+        number = int(rows.mask.sum())
         return Logits(
-            self.net.amount(u),
-            of_first.masked_fill(self._full(seen.number, layer), -torch.inf),
-            of_second.masked_fill(seen.taken, -torch.inf),
-            hit.free,
+            self.net.amount(u)[:number],
+            of_first.masked_fill(self._full(seen.number, layer), -torch.inf)[:number],
+            of_second.masked_fill(seen.taken, -torch.inf)[:number],
+            hit.free[:number],
         )
 
     @torch.no_grad()
@@ -207,32 +216,32 @@ class CellsModel(nn.Module):
             order = torch.argsort(sizes, descending=True, stable=True)
             state = _Open(torch.ones_like(sizes).double(), torch.full_like(sizes, 2.0, dtype=torch.float64), pooled)
             for rank in range(int(sizes.max())):
-                rows = order[: int((sizes > rank).sum())]
-                place = starts[rows] + rank
+                number = int((sizes > rank).sum())
+                rows = order[: -(-number // _ROWS) * _ROWS]
+                place = (starts[rows] + rank).clamp(max=x.shape[1] - 1)
                 hit = state.hit(rows, rank, sizes[rows], given.token_context[rows, place, 0])
-                made = self._hit(layer, hit, known[rows], pooled[rows], maps, rows, draws[rows, place])
+                made = self._hit(layer, hit, known[rows], pooled[rows], maps.at(rows), draws[rows, place]).first(number)
+                rows, place = rows[:number], place[:number]
                 x[rows, place] = made.x
                 pooled[rows] += made.described
+                maps.add(rows, made.x[:, 0].long(), made.x[:, 1].long(), made.size)
                 state.take(rows, made.x[:, 2])
             maps.next_layer()
         return x
 
-    def _hit(
-        self, layer: int, hit: _Hit, known: Tensor, current: Tensor, maps: LayerMaps, rows: Tensor, draws: Tensor
-    ) -> "_Made":
+    def _hit(self, layer: int, hit: _Hit, known: Tensor, current: Tensor, maps: MapsAt, draws: Tensor) -> "_Made":
         """One more hit of some showers."""
         u = self.net.next_hit(known, current, hit.numbers)
         cumulative = self.bins.cumulative(drawn(self.net.amount(u), draws[:, 0]), draws[:, 1])
         kind = share_row(hit.rank, hit.size)
         shares = torch.where(hit.free, share(self.bins.values(cumulative, kind), hit.sticks), hit.sticks.left)
         amount = hit.of(shares)
-        logits = self.net.first_bin(u, amount, maps.first(rows)) + self._first_prior[layer]
-        first = drawn(logits.masked_fill(self._full(maps.number[rows], layer), -torch.inf), draws[:, 2])
-        logits = self.net.second_bin(u, amount, first, maps.second(rows, first)) + self.prior[layer, first]
-        second = drawn(logits.masked_fill(maps.taken(rows, first), -torch.inf), draws[:, 3])
-        maps.add(rows, first, second, self._size(shares, hit.amount))
+        logits = self.net.first_bin(u, amount, maps.first()) + self._first_prior[layer]
+        first = drawn(logits.masked_fill(self._full(maps.number(), layer), -torch.inf), draws[:, 2])
+        logits = self.net.second_bin(u, amount, first, maps.second(first)) + self.prior[layer, first]
+        second = drawn(logits.masked_fill(maps.taken(first), -torch.inf), draws[:, 3])
         x = torch.stack([first.double(), second.double(), shares, cumulative], dim=-1)
-        return _Made(x, self.net.describe(first, second, amount).to(current.dtype))
+        return _Made(x, self._size(shares, hit.amount), self.net.describe(first, second, amount).to(current.dtype))
 
     @property
     def _first_prior(self) -> Tensor:
@@ -252,10 +261,15 @@ class CellsModel(nn.Module):
 
 
 class _Made(NamedTuple):
-    """New hits: x (b, 4), and as vectors (b, D)."""
+    """New hits: x (b, 4), what is summed in maps (b,), and as vectors (b, D)."""
 
     x: Tensor
+    size: Tensor
     described: Tensor
+
+    def first(self, number: int) -> "_Made":
+        """The first ones."""
+        return _Made(*(part[:number] for part in self))
 
 
 class _Open(NamedTuple):
@@ -268,20 +282,13 @@ class _Open(NamedTuple):
     def hit(self, rows: Tensor, rank: int, size: Tensor, amount: Tensor) -> _Hit:
         """The next hits of some showers."""
         left, ranks = self.left[rows], torch.full_like(size, rank)
-        sticks = falling(left, self.last[rows], size - ranks)
-        return _Hit(sticks, torch.minimum(self.last[rows], left), ranks, size, amount)
+        sticks = falling(left, self.last[rows], (size - ranks).clamp(min=1))
+        return _Hit(sticks, torch.minimum(self.last[rows], left), ranks, size.clamp(min=rank + 1), amount)
 
     def take(self, rows: Tensor, shares: Tensor) -> None:
         """Break shares off."""
         self.left[rows] = (self.left[rows] - shares).clamp(min=0)
         self.last[rows] = shares
-
-
-class _Summed(NamedTuple):
-    """Sums of the vectors of hits: of the layer before, (B, L, D), and of the layer before each hit, (B, N, D)."""
-
-    before: Tensor
-    current: Tensor
 
 
 def _known(shares: Tensor, grouped: Groups, amount: Tensor) -> _Hit:
@@ -291,16 +298,47 @@ def _known(shares: Tensor, grouped: Groups, amount: Tensor) -> _Hit:
     return _Hit(known, before, grouped.rank, grouped.size, amount)
 
 
-def _summed(each: Tensor, grouped: Groups, layer: Tensor) -> _Summed:
-    total = functional.pad(each.float().cumsum(1), (0, 0, 1, 0))
+class _Summed(NamedTuple):
+    """Sums of the vectors of hits.
+
+    Attributes:
+        before: over the hits of the layer before, shape (B, L, D).
+        starts: over all hits before a layer, shape (B, L, D).
+        so_far: over all hits before a hit, shape (B, N, D).
+    """
+
+    before: Tensor
+    starts: Tensor
+    so_far: Tensor
+
+
+def _summed(each: Tensor, index: Tensor, mask: Tensor, grouped: Groups) -> _Summed:
+    number, width = int(mask.sum()), each.shape[1]
+    padded = each.new_zeros(mask.numel(), width, dtype=torch.float32).index_copy(0, index[:number], each[:number].float())
+    total = functional.pad(padded.view(*mask.shape, width).cumsum(1), (0, 0, 1, 0))
     starts = _at(total, grouped.starts)
     layers = _at(total, grouped.starts + grouped.sizes) - starts
-    return _Summed(functional.pad(layers[:, :-1], (0, 0, 1, 0)), total[:, :-1] - _at(starts, layer))
+    return _Summed(functional.pad(layers[:, :-1], (0, 0, 1, 0)), starts, total[:, :-1])
 
 
 def _at(values: Tensor, index: Tensor) -> Tensor:
     """Some of the vectors (B, M, D), at (B, N)."""
     return values.gather(1, index[..., None].expand(-1, -1, values.shape[-1]))
+
+
+_STEP = 1024
+"""Numbers of hits are rounded up to multiples of this: matrix products of a new size cost time to prepare."""
+
+
+def _packed(mask: Tensor) -> Tensor:
+    """Places of the real elements (B, N) in the flat order, and the first one again up to a round number of them."""
+    index = mask.flatten().nonzero()[:, 0]
+    return torch.cat([index, index[:1].expand(-len(index) % _STEP)])
+
+
+def _taken(values: Tensor, index: Tensor) -> Tensor:
+    """Elements of (B, N, ...) at places in the flat order."""
+    return values.flatten(0, 1)[index]
 
 
 def _log_p(logits: Tensor, chosen: Tensor) -> Tensor:

@@ -63,15 +63,12 @@ class CellNet(nn.Module):
         self.trunk = CausalTrunk(width, depth, heads)
         self.number_features = Fourier(numbers, frequencies=4, lowest=0.5, highest=6.0)
         self.inputs = nn.Linear(2 * width + self.number_features.out_features, hidden)
-        self.mix = nn.Sequential(
-            nn.LayerNorm(hidden), nn.Linear(hidden, 2 * hidden), nn.GELU(), nn.Linear(2 * hidden, hidden)
-        )
-        self.norm = nn.LayerNorm(hidden)
+        self.mix = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(2))
         self.amount = _small(nn.Linear(hidden, bins))
         known = hidden + self.amount_features.out_features
-        self.chosen = nn.Embedding(first, hidden)
+        self.chosen = nn.Embedding(first, width)
         self.along_first = _Axis(known, first, channels[0], hidden)
-        self.along_second = _Axis(known, second, channels[1], hidden)
+        self.along_second = _Axis(known + width, second, channels[1], hidden)
 
     def describe(self, first: Tensor, second: Tensor, amount: Tensor) -> Tensor:
         """Hits as vectors g, shape (..., D).
@@ -125,9 +122,10 @@ class CellNet(nn.Module):
             current: sum of g over the hits of the layer so far, shape (..., D).
             numbers: that describe the hit, shape (..., numbers).
         """
-        u = self.inputs(torch.cat([layer, current / _POOLED, self.number_features(numbers)], dim=-1))
-        known: Tensor = functional.gelu(self.norm(u + self.mix(u)))
-        return known
+        u = functional.gelu(self.inputs(torch.cat([layer, current / _POOLED, self.number_features(numbers)], dim=-1)))
+        for linear in self.mix:
+            u = u + functional.gelu(linear(u))
+        return u
 
     def first_bin(self, u: Tensor, amount: Tensor, profiles: Tensor) -> Tensor:
         """Logits of the first bin, shape (..., X).
@@ -137,7 +135,7 @@ class CellNet(nn.Module):
             amount: numbers that describe the amount, shape (..., amounts).
             profiles: F, shape (..., channels, X).
         """
-        logits: Tensor = self.along_first(torch.cat([u, self.amount_features(amount)], dim=-1), profiles, 0.0)
+        logits: Tensor = self.along_first(self._known(u, amount), profiles.to(u.dtype))
         return logits
 
     def second_bin(self, u: Tensor, amount: Tensor, first: Tensor, profiles: Tensor) -> Tensor:
@@ -149,9 +147,12 @@ class CellNet(nn.Module):
             first: the first bin, shape (...).
             profiles: G, shape (..., channels, Y).
         """
-        known = torch.cat([u, self.amount_features(amount)], dim=-1)
-        logits: Tensor = self.along_second(known, profiles, self.chosen(first))
+        known = torch.cat([self._known(u, amount), self.chosen(first).to(u.dtype)], dim=-1)
+        logits: Tensor = self.along_second(known, profiles.to(u.dtype))
         return logits
+
+    def _known(self, u: Tensor, amount: Tensor) -> Tensor:
+        return torch.cat([u, self.amount_features(amount).to(u.dtype)], dim=-1)
 
     def _condition(self, context: Tensor) -> Tensor:
         return functional.silu(self.condition(context))
@@ -171,12 +172,12 @@ class _Axis(nn.Module):
         self.hidden = nn.Linear(hidden, hidden)
         self.outputs, self.pointers = _small(nn.Linear(hidden, bins)), _small(nn.Linear(hidden, 3 * channels))
 
-    def forward(self, known: Tensor, profiles: Tensor, extra: Tensor | float) -> Tensor:
+    def forward(self, known: Tensor, profiles: Tensor) -> Tensor:
         """Logits, shape (..., bins), from what is known (..., K) and profiles (..., channels, bins)."""
-        h = functional.gelu(self.inputs(torch.cat([known, profiles.flatten(-2)], dim=-1)) + extra)
+        h = functional.gelu(self.inputs(torch.cat([known, profiles.flatten(-2)], dim=-1)))
         h = h + functional.gelu(self.hidden(h))
         weights = self.pointers(h).unflatten(-1, (3, -1))
-        here, left, right = (weights.to(profiles.dtype) @ profiles).unbind(-2)
+        here, left, right = (weights @ profiles).unbind(-2)
         shifted = functional.pad(left[..., :-1], (1, 0)) + functional.pad(right[..., 1:], (0, 1))
         logits: Tensor = self.outputs(h) + here + shifted
         return logits
