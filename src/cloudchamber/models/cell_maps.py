@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["CHANNELS", "HitPlaces", "LayerMaps", "MapsAt", "Profiles", "all_profiles"]
+__all__ = ["CHANNELS", "Before", "HitPlaces", "LayerMaps", "Profiles", "all_profiles"]
 
 CHANNELS = (5, 10)
 """Profiles along the first and along the second axis."""
@@ -83,97 +83,100 @@ def all_profiles(hits: HitPlaces, showers: int, layers: int, shape: tuple[int, i
     return Profiles(first, torch.cat(second, dim=1), own.number, own.column[:, 0] > 0)
 
 
-class LayerMaps:
-    """The same for showers that are made hit by hit.
+class Before:
+    """Maps of the layers before, for showers that are made layer by layer.
 
     Args:
-        batch: showers B.
+        showers: how many.
         shape: bins X and Y along both axes.
         device: where the maps are.
     """
 
-    def __init__(self, batch: int, shape: tuple[int, int], device: torch.device) -> None:
-        self.before = torch.zeros(batch, 3, *shape, device=device)
-        self._begin_layer()
+    def __init__(self, showers: int, shape: tuple[int, int], device: torch.device) -> None:
+        self._maps = torch.zeros(showers, shape[0], 3, shape[1], device=device)
 
-    def at(self, rows: Tensor) -> "MapsAt":
-        """What some showers are told of.
+    def of(self, rows: Tensor) -> "LayerMaps":
+        """A new layer of some showers.
 
         Args:
             rows: numbers of the showers, shape (b,).
         """
-        return MapsAt(self, rows)
+        return LayerMaps(self._maps[rows])
 
-    def add(self, rows: Tensor, first: Tensor, second: Tensor, size: Tensor) -> None:
-        """One more hit in each of some showers.
+    def next_layer(self, rows: Tensor, size: Tensor) -> None:
+        """A layer is complete.
 
         Args:
-            rows: numbers of the showers, each once, shape (b,).
-            first: first bins, shape (b,).
-            second: second bins, shape (b,).
-            size: ln(1 + amount) + a constant, shape (b,).
+            rows: numbers of the showers with hits, shape (b,).
+            size: M_0 of these, shape (b, X, Y).
         """
-        self.has[rows, first, second] = 1.0
-        self.size[rows, first, second] = size
-        self.number[rows, first] += 1
-        self.sum[rows, first] += size
-
-    def next_layer(self) -> None:
-        """The present layer becomes the one before."""
-        decayed = _KEPT * self.before[:, 2] + self.size
-        self.before = torch.stack([self.size, self.before[:, 0], decayed], dim=1)
-        self._begin_layer()
-
-    def _begin_layer(self) -> None:
-        self.along_first, self.along_second = self.before.sum(-1), self.before[:, 2].sum(-2)
-        self.size, self.has = torch.zeros_like(self.before[:, 0]), torch.zeros_like(self.before[:, 0])
-        self.number, self.sum = torch.zeros_like(self.size[..., 0]), torch.zeros_like(self.size[..., 0])
+        own = torch.zeros_like(self._maps[:, :, 0]).index_copy(0, rows, size)
+        self._maps = torch.stack([own, self._maps[:, :, 0], own + _KEPT * self._maps[:, :, 2]], dim=2)
 
 
-class MapsAt:
-    """Profiles that some showers are told of.
+class LayerMaps:
+    """A layer of b showers that is being filled, of which always the first ones get another hit.
 
     Args:
-        maps: of all showers.
-        rows: numbers of the showers, shape (b,).
+        before: M_1, M_2 and D, shape (b, X, 3, Y).
+
+    Attributes:
+        size: M_0, shape (b, X, Y).
+        number: hits in each first bin, shape (b, X).
     """
 
-    def __init__(self, maps: LayerMaps, rows: Tensor) -> None:
-        self._maps, self._rows = maps, rows
+    def __init__(self, before: Tensor) -> None:
+        self._before, self._rows = before, torch.arange(len(before), device=before.device)
+        self._along_first, self._along_second = before.sum(-1).transpose(1, 2) / 2, before[:, :, 2].sum(1) / 2
+        self.size, self._has = torch.zeros_like(before[:, :, 0]), torch.zeros_like(before[:, :, 0])
+        self.number, self._sum = torch.zeros_like(self.size[..., 0]), torch.zeros_like(self.size[..., 0])
 
-    def number(self) -> Tensor:
-        """Hits of the layer so far in each first bin, shape (b, X)."""
-        return self._maps.number[self._rows]
+    def first(self, showers: int) -> Tensor:
+        """Profiles along the first axis, shape (showers, 5, X).
 
-    def first(self) -> Tensor:
-        """Profiles along the first axis, shape (b, 5, X)."""
-        maps, rows = self._maps, self._rows
-        own = torch.stack([0.3 * maps.number[rows], maps.sum[rows]], dim=1)
-        return torch.cat([maps.along_first[rows] / 2, own], dim=1)
+        Args:
+            showers: how many.
+        """
+        own = torch.stack([0.3 * self.number[:showers], self._sum[:showers]], dim=1)
+        return torch.cat([self._along_first[:showers], own], dim=1)
 
     def second(self, first: Tensor) -> Tensor:
-        """Profiles along the second axis, shape (b, 10, Y).
+        """Profiles along the second axis, shape (showers, 10, Y).
 
         Args:
-            first: first bins of the next hits, shape (b,).
+            first: first bins of the next hits, shape (showers,).
         """
-        maps, rows = self._maps, self._rows
-        last = maps.before.shape[2] - 1
+        rows, last = self._rows[: len(first)], self.size.shape[1] - 1
         down, up = (first - 1).clamp(min=0), (first + 1).clamp(max=last)
         has_down, has_up = (first > 0).float()[:, None], (first < last).float()[:, None]
-        beside = maps.before[rows, :, down] * has_down[..., None] + maps.before[rows, :, up] * has_up[..., None]
-        near = maps.size[rows, down] * has_down + maps.size[rows, up] * has_up
-        own = torch.stack([maps.has[rows, first], maps.size[rows, first], near], dim=1)
-        along = maps.along_second[rows][:, None] / 2
-        return torch.cat([maps.before[rows, :, first], beside / 2, along, own], dim=1)
+        beside = self._before[rows, down] * (has_down / 2)[..., None]
+        beside = torch.addcmul(beside, self._before[rows, up], (has_up / 2)[..., None])
+        near = self.size[rows, down] * has_down + self.size[rows, up] * has_up
+        own = torch.stack([self._has[rows, first], self.size[rows, first], near], dim=1)
+        along = self._along_second[: len(first), None]
+        return torch.cat([self._before[rows, first], beside, along, own], dim=1)
 
     def taken(self, first: Tensor) -> Tensor:
-        """Second bins that have a hit, shape (b, Y).
+        """Second bins that have a hit, shape (showers, Y).
 
         Args:
-            first: first bins, shape (b,).
+            first: first bins of the next hits, shape (showers,).
         """
-        return self._maps.has[self._rows, first] > 0
+        return self._has[self._rows[: len(first)], first] > 0
+
+    def add(self, first: Tensor, second: Tensor, size: Tensor) -> None:
+        """One more hit.
+
+        Args:
+            first: first bins, shape (showers,).
+            second: second bins, shape (showers,).
+            size: ln(1 + amount) + a constant, shape (showers,).
+        """
+        rows = self._rows[: len(first)]
+        self._has[rows, first, second] = 1.0
+        self.size[rows, first, second] = size
+        self.number[rows, first] += 1
+        self._sum[rows, first] += size
 
 
 class _OwnLayer(NamedTuple):

@@ -69,7 +69,6 @@ def drawn(logits: Tensor, uniform: Tensor) -> Tensor:
         uniform: numbers in [0, 1), shape (...).
     """
     cumulative = logits.float().softmax(-1).cumsum(-1)
-    chosen = (cumulative <= uniform[..., None] * cumulative[..., -1:]).sum(-1)
-    # rounding may point behind the last class that is possible
-    last = logits.shape[-1] - 1 - (logits > -torch.inf).flip(-1).to(torch.uint8).argmax(-1)
-    return torch.minimum(chosen, last)
+    # below the last sum, which is that of the last class that is possible, whatever is rounded
+    threshold = uniform.clamp(max=1 - 2.0**-22)[..., None] * cumulative[..., -1:]
+    return (cumulative <= threshold).sum(-1).clamp(max=logits.shape[-1] - 1)

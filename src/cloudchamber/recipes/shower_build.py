@@ -4,9 +4,10 @@ from torch import Tensor, nn
 
 from cloudchamber.events import Showers
 from cloudchamber.models.cascade import Cascade
+from cloudchamber.models.cell_hits import AMOUNTS
+from cloudchamber.models.cell_hits import NUMBERS as OF_HITS
 from cloudchamber.models.cell_maps import CHANNELS
-from cloudchamber.models.cells import AMOUNTS, CellsModel
-from cloudchamber.models.cells import NUMBERS as OF_HITS
+from cloudchamber.models.cells import CellsModel
 from cloudchamber.models.counts import CountsModel
 from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.models.quantile_bins import QuantileBins
