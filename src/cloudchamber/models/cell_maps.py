@@ -1,4 +1,4 @@
-r"""What the next hit is told of the hits so far: profiles along both axes of a layer, for hits in layer l at bin i of
+r"""What the next hit is told of the hits so far: profiles along both axes of a layer, for hits in layer l at bin i of.
 
     M_1, M_2    the layers l - 1 and l - 2
     D           all layers before, D_l = M_{l-1} + rho D_{l-1}
@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 __all__ = ["CHANNELS", "Before", "HitPlaces", "LayerMaps", "Profiles", "all_profiles"]
 

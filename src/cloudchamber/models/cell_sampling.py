@@ -57,8 +57,9 @@ def draw_hits(model: Teller, given: Batch, rng: Rng) -> Tensor:
         known = model.net.step(pooled, profile[:, layer], layer, past)
         order = _order(grouped, layer)
         filling = _Filling(model, layer, order, known, before.of(order.rows))
-        drawn_x = filling.fill(given.token_context[order.rows, order.places[:, 0], 0], draws[order.rows[:, None], order.places])
-        x[order.rows[:, None].expand_as(order.real)[order.real], order.places[order.real]] = drawn_x[order.real]
+        row, amount = order.rows[:, None].expand_as(order.real), given.token_context[..., 0]
+        made = filling.fill(amount[order.rows, order.places[:, 0]], draws[row, order.places])
+        x[row[order.real], order.places[order.real]] = made[order.real]
         pooled = torch.zeros_like(pooled).index_copy(0, order.rows, filling.pooled)
         before.next_layer(order.rows, filling.maps.size)
     return x

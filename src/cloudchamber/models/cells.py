@@ -4,9 +4,9 @@ With the number n_l of hits of each layer and the amount A_l that they share,
 
     p(hits | n, A, c) = prod_k p(b_k | before) p(i_k | b_k, before) p(j_k | i_k, b_k, before)
 
-where b_k is a bin of the share of the hit k in its layer (see `tensors.sticks` and `models.quantile_bins`) and (i_k, j_k)
-its cell. The last hit of a layer has what is left. Cells that are taken, or that a layer has not, have probability zero,
-so there are no two hits in one cell, and the amounts of a layer add up to its own.
+where b_k is a bin of the share of the hit k in its layer (see `tensors.sticks` and `models.quantile_bins`), and
+(i_k, j_k) its cell. The last hit of a layer has what is left. Cells that are taken, or that a layer has not, have
+probability zero, so there are no two hits in one cell, and the amounts of a layer add up to its own.
 """
 
 from collections.abc import Callable, Mapping
@@ -174,7 +174,9 @@ class _Summed(NamedTuple):
 
 def _summed(each: Tensor, index: Tensor, mask: Tensor, grouped: Groups) -> _Summed:
     number, width = int(mask.sum()), each.shape[1]
-    padded = each.new_zeros(mask.numel(), width, dtype=torch.float32).index_copy(0, index[:number], each[:number].float())
+    padded = each.new_zeros(mask.numel(), width, dtype=torch.float32).index_copy(
+        0, index[:number], each[:number].float()
+    )
     total = functional.pad(padded.view(*mask.shape, width).cumsum(1), (0, 0, 1, 0))
     starts = _at(total, grouped.starts)
     layers = _at(total, grouped.starts + grouped.sizes) - starts

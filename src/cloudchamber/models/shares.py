@@ -54,13 +54,22 @@ class SharesModel(nn.Module):
         Args:
             rows: a batch.
         """
-        steps, shares = _steps(rows), rows.x[..., 0].double()
-        known = weighted(shares, steps.weights)
-        before = functional.pad(rows.x[:, :-1, 1], (1, 0), value=0.5)
-        logits = self.net(steps.tokens, _numbers(known, before), steps.context).float()
+        steps = _steps(rows)
         chosen = self.bins.find(rows.x[..., 1].double())
-        log_p = logits.log_softmax(-1).gather(-1, chosen[..., None])[..., 0]
+        log_p = self.logits(rows).log_softmax(-1).gather(-1, chosen[..., None])[..., 0]
         return torch.where(steps.free, log_p, 0.0).sum(1)
+
+    def logits(self, rows: Batch) -> Tensor:
+        """What the model says of the bin of each share, given those before it, shape (B, M, bins).
+
+        Args:
+            rows: a batch.
+        """
+        steps = _steps(rows)
+        known = weighted(rows.x[..., 0].double(), steps.weights)
+        before = functional.pad(rows.x[:, :-1, 1].float(), (1, 0), value=0.5)
+        logits: Tensor = self.net(steps.tokens, _numbers(known, before), steps.context).float()
+        return logits
 
     @torch.no_grad()
     def sample(self, given: Batch, rng: Rng) -> Tensor:

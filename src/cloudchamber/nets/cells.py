@@ -110,9 +110,7 @@ class CellNet(nn.Module):
             layer: its number.
             past: of the layers before.
         """
-        return self.trunk.step(
-            self._layer_inputs(before, profile, torch.tensor(layer, device=before.device)), past
-        )
+        return self.trunk.step(self._layer_inputs(before, profile, torch.tensor(layer, device=before.device)), past)
 
     def next_hit(self, layer: Tensor, current: Tensor, numbers: Tensor) -> Tensor:
         """What is known of the next hit, u, shape (..., hidden).

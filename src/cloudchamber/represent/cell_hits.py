@@ -205,8 +205,9 @@ class CellsRepresentation(Totals):
         images = self._images.to(rows.x.device)
         image = (rng.uniform() * len(images)).long().clamp(max=len(images) - 1)
         side = self.prior.shape[2]
-        cell = images[image[:, None], (rows.x[..., 0] * side + rows.x[..., 1]).long()]
         assert rows.mask is not None
+        assert rows.tokens is not None
+        cell = images[image[:, None], rows.tokens, (rows.x[..., 0] * side + rows.x[..., 1]).long()]
         place = torch.stack([cell // side, cell % side], dim=-1).masked_fill(~rows.mask[..., None], 0)
         x = torch.cat([place.to(rows.x), rows.x[..., 2:]], dim=-1)
         return Batch(x, rows.weight, rows.context, rows.mask, rows.tokens, rows.token_context)
@@ -270,9 +271,9 @@ def _layer_shares(given: Given) -> Tensor:
 
 def _layers_known(given: Given, mask: Tensor, layer: Tensor) -> sticks.Weighted:
     """What is known of the layers' shares, shape (B, M)."""
-    shares, weights = (values.gather(1, layer).masked_fill(~mask, 0.0) for values in (
-        _layer_shares(given), given.counts.double(),
-    ))  # fmt: skip
+    shares, weights = (
+        values.gather(1, layer).masked_fill(~mask, 0.0) for values in (_layer_shares(given), given.counts.double())
+    )
     return sticks.weighted(shares, weights)
 
 
@@ -285,19 +286,25 @@ def _prior(showers: Showers) -> Tensor:
         number[layer, :first, :second] = _SMOOTHING
     np.add.at(number, tuple(showers.cells), 1.0)
     flat = torch.from_numpy(np.maximum(number, 0)).flatten(1)
-    mean = torch.stack([flat[:, image] for image in _images(geometry)]).mean(0).reshape(number.shape)
+    mean = torch.stack([flat.gather(1, image) for image in _images(geometry)]).mean(0).reshape(number.shape)
     return (mean / len(showers)).log().float()
 
 
 def _images(geometry: Geometry) -> Tensor:
-    """Where each cell of a layer is in the mirror images of a shower, by i Y + j, shape (images, X Y)."""
-    first, second = geometry.shapes.max(0).tolist()
-    i, j = torch.meshgrid(torch.arange(first), torch.arange(second), indexing="ij")
-    if not geometry.is_square:
-        return (i * second + j).reshape(1, -1)
-    pairs = [(a, b) for a, b in ((i, j), (j, i))]
-    flipped = [
-        (first - 1 - a if one else a, second - 1 - b if two else b)
-        for a, b in pairs for one in (False, True) for two in (False, True)
-    ]  # fmt: skip
-    return torch.stack([(a * second + b).flatten() for a, b in flipped])
+    """Where each cell is in the mirror images of a shower, by i Y + j, shape (images, L, X Y)."""
+    size = geometry.shapes.max(0).tolist()
+    layers = [_images_of_layer(size, int(side), geometry.is_square) for side in geometry.shapes[:, 0]]
+    return torch.stack(layers, dim=1)
+
+
+def _images_of_layer(size: list[int], side: int, is_square: bool) -> Tensor:
+    """The same for one layer, of side x side cells where it is a square; places without a cell stay, (images, X Y)."""
+    i, j = torch.meshgrid(torch.arange(size[0]), torch.arange(size[1]), indexing="ij")
+    if not is_square:
+        return (i * size[1] + j).reshape(1, -1)
+    inside = (i < side) & (j < side)
+    images = []
+    for a, b in ((i, j), (j, i)):
+        for one in (a, side - 1 - a):
+            images += [torch.where(inside, one * size[1] + two, i * size[1] + j) for two in (b, side - 1 - b)]
+    return torch.stack(images).flatten(1)

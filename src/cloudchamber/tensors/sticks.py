@@ -4,8 +4,12 @@ Shares s_1 ... s_n of one group sum to one. Before share k is broken off there i
 
     r_k = s_k + s_{k+1} + ... + s_n,
 
-and s_k lies between bounds a_k and b_k that follow from the shares before it. Its score is v = logit((s - a) / (b - a)).
-The last share of a group is all that is left. For shares that fall, a_k = r_k / (n - k + 1) and b_k = min(s_{k-1}, r_k).
+and s_k lies between bounds a_k and b_k that follow from the shares before it. Its score is
+
+    v = logit((s - a) / (b - a)).
+
+The last share of a group is all that is left. For shares that fall, a_k = r_k / (n - k + 1), b_k = min(s_{k-1}, r_k).
+Shares of a group that has weights w have the score v = logit(s_k / r_k) - logit(w_k / (w_k + ... + w_n)).
 """
 
 from typing import NamedTuple
