@@ -148,7 +148,7 @@ class CellsModel(nn.Module):
         Args:
             context: of the showers, shape (B, C).
         """
-        return context[:, -self.kinds * self.layers :].unflatten(1, (self.kinds, self.layers)).transpose(1, 2)
+        return context[:, -self.kinds * self.layers :].reshape(-1, self.kinds, self.layers).transpose(1, 2)
 
 
 def _known(shares: Tensor, grouped: Groups, amount: Tensor) -> Hit:
