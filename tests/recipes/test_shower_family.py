@@ -45,10 +45,29 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(data: Path, tiny_calo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_cells(tiny_calo: Path) -> Path:
+    """A preset file of a tiny model that makes layers and hits one after the other."""
+    stages = """
+shares = { width = 8, depth = 1, heads = 2, bins = 8 }
+cells = { width = 8, depth = 1, heads = 2, hidden = 16, bins = 8 }
+"""
+    path = tiny_calo.parent / "cells.toml"
+    path.write_text(tiny_calo.read_text() + stages)
+    return path
+
+
+@pytest.fixture(scope="module", params=["tiny_calo", "tiny_cells"])
+def preset(request: pytest.FixtureRequest) -> Path:
+    """Both ways to make layers and hits."""
+    path: Path = request.getfixturevalue(request.param)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, preset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "run"
     how = ("--device", "cpu", "--precision", "float32")
-    assert command("train", tiny_calo, "--data", data, "--out", out, *how) == 0
+    assert command("train", preset, "--data", data, "--out", out, *how) == 0
     return out
 
 
@@ -95,13 +114,14 @@ def test_one_energy_for_all(run: Path, tmp_path: Path) -> None:
     assert files.read(out).incident_energy.tolist() == [10_000.0] * 5
 
 
-def test_losses_teach_every_weight(tiny_calo: Path) -> None:
-    preset, showers = load_preset(str(tiny_calo)), files.read(SAMPLE, limit=40)
+@pytest.mark.parametrize(("name", "loss"), [("tiny_calo", "denoising"), ("tiny_cells", "nll")])
+def test_losses_teach_every_weight(request: pytest.FixtureRequest, name: str, loss: str) -> None:
+    preset, showers = load_preset(str(request.getfixturevalue(name))), files.read(SAMPLE, limit=40)
     family = family_of(preset)
     representation = family.fit(preset, [showers])
     model, rows = family.build(preset, representation), representation.encode(showers)
     losses = model.losses(rows, RowRng((1,), len(showers)))
-    assert set(losses) == {"visible.denoising", "counts.nll", "layers.denoising", "hits.denoising"}
+    assert set(losses) == {"visible.denoising", "counts.nll", f"layers.{loss}", f"hits.{loss}"}
     sum(loss.sum() for loss in losses.values()).backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
@@ -157,7 +177,14 @@ def test_models_of_events_take_no_energies(saved: Path, tmp_path: Path, capsys: 
     assert "are for models of showers" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["calo-wsi", "calo-wsi-fast"])
+def test_stages_that_belong_together_come_together(tiny_cells: Path, tmp_path: Path) -> None:
+    lines = [line for line in tiny_cells.read_text().splitlines() if not line.startswith("shares")]
+    (tmp_path / "half.toml").write_text("\n".join(lines))
+    with pytest.raises(InputError, match="come together"):
+        load_preset(str(tmp_path / "half.toml"))
+
+
+@pytest.mark.parametrize("name", ["calo-wsi", "calo-wsi-fast", "calo-wsi-flow"])
 def test_shipped_presets_build(name: str) -> None:
     preset, showers = load_preset(name), files.read(SAMPLE, limit=40)
     family = family_of(preset)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import linear_sum_assignment
 
 from cloudchamber.events import Cells, Geometry
 from cloudchamber.events.geometry import Layer
@@ -71,6 +72,25 @@ def test_the_hit_at_the_border_gives_way() -> None:
     point = np.array([[-0.5, -0.5], [-0.05, -0.5], [-0.5, -0.95]])
     apart = separate(geometry, np.zeros(3, int), cells, point)
     assert list(zip(apart.first.tolist(), apart.second.tolist(), strict=True)) == [(1, 1), (2, 1), (1, 0)]
+
+
+def test_moves_are_not_much_longer_than_they_must_be() -> None:
+    """Ten points in the middle of 8 x 8 cells: squared moves against those of the best assignment."""
+    geometry, rng = Geometry.pads(60, 8, 1.0), np.random.default_rng(3)
+    layer = np.repeat(np.arange(60), 10)
+    point = rng.normal(scale=1.0, size=(600, 2)).clip(-3.9, 3.9)
+    inside = np.floor(point + 4).astype(int)
+    apart = separate(geometry, np.zeros(600, int), Cells(layer, inside[:, 0], inside[:, 1]), point)
+    assert len(np.unique(geometry.number(*apart))) == 600
+    corner = np.stack([apart.first, apart.second], axis=1) - 4.0
+    moved = float((np.maximum(np.maximum(corner - point, point - corner - 1), 0) ** 2).sum())
+    all_cells = np.stack(np.meshgrid(np.arange(8), np.arange(8), indexing="ij"), axis=-1).reshape(-1, 2) - 4.0
+    best = 0.0
+    for points in point.reshape(60, 10, 2):
+        away = np.maximum(all_cells - points[:, None], points[:, None] - all_cells - 1)
+        cost = (np.maximum(away, 0) ** 2).sum(-1)
+        best += float(cost[linear_sum_assignment(cost)].sum())
+    assert best <= moved < 3 * best
 
 
 def test_showers_do_not_disturb_each_other() -> None:

@@ -1,6 +1,6 @@
 r"""One block of showers from a cascade: visible energy, hits of the layers, energies of the layers, hits.
 
-A block is 256 consecutive numbers of showers, with their incident energies. It is always made whole and in the same
+A block is 128 consecutive numbers of showers, with their incident energies. It is always made whole and in the same
 way, and each shower draws from streams of its own, so a shower depends on the model, the seed, its number and the
 incident energies of its block alone. Numbers of hits that are impossible with the visible energy are drawn again.
 """
@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cloudchamber.events import RunInfo, Showers
-from cloudchamber.generate.pipeline import BLOCK, Solver, similar
+from cloudchamber.generate.pipeline import Solver, similar
 from cloudchamber.models.cascade import Cascade
+from cloudchamber.models.cells import CellsModel
 from cloudchamber.models.counts import CountsModel
 from cloudchamber.models.diffusion import Diffusion
+from cloudchamber.models.shares import SharesModel
+from cloudchamber.represent.cell_hits import CellsRepresentation
 from cloudchamber.represent.hits import HitsRepresentation
 from cloudchamber.represent.shower_scales import Given
 from cloudchamber.tensors.batch import Batch
@@ -24,6 +27,8 @@ from cloudchamber.tensors.rng import EventRng
 
 __all__ = ["BLOCK", "ShowerPipeline"]
 
+BLOCK = 128
+"""Showers that are made at once."""
 _ATTEMPTS = 100
 
 
@@ -40,7 +45,7 @@ class ShowerPipeline:
 
     def __init__(
         self,
-        representation: HitsRepresentation,
+        representation: HitsRepresentation | CellsRepresentation,
         model: Cascade,
         run: RunInfo,
         *,
@@ -55,9 +60,9 @@ class ShowerPipeline:
         """All showers of a block.
 
         Args:
-            number: the block's number; its showers are 256 `number` to 256 `number` + 255.
+            number: the block's number; its showers are 128 `number` to 128 `number` + 127.
             seed: the user's seed.
-            incident: incident energies, MeV, shape (256,).
+            incident: incident energies, MeV, shape (128,).
         """
         numbers = range(number * BLOCK, (number + 1) * BLOCK)
         streams = [EventRng(seed, numbers, stage, self.device) for stage in range(4)]
@@ -71,13 +76,13 @@ class ShowerPipeline:
         return replace(showers, incident_energy=np.array(incident, dtype=np.float64), run=self.run)
 
     def _visible(self, energy: Tensor, rng: EventRng) -> Tensor:
-        """Visible energies, MeV, shape (256,)."""
+        """Visible energies, MeV, shape (128,)."""
         context = self.representation.scales.incident(energy)
         z = self._drawn("visible", Batch(torch.zeros(BLOCK, 1), torch.ones(BLOCK), context), rng)
         return self.representation.visible(z, energy)
 
     def _counts(self, energy: Tensor, visible: Tensor, rng: EventRng) -> Tensor:
-        """Hits of each layer, shape (256, L)."""
+        """Hits of each layer, shape (128, L)."""
         stage = self.model["counts"]
         assert isinstance(stage, CountsModel)
         context = self.representation.counts_context(energy, visible)
@@ -93,18 +98,26 @@ class ShowerPipeline:
         raise RuntimeError("the stage counts draws only impossible numbers of hits; its weights must be wrong")
 
     def _hits(self, given: Given, rng: EventRng) -> Tensor:
-        """Scores of all hits, in groups of showers with similar numbers of them, shape (256, N, 3)."""
-        total = given.counts.sum(1)
+        """All hits, shape (128, N, F)."""
+        if not isinstance(self.model["hits"], Diffusion):
+            return self._drawn_rounded("hits", self.representation.hits_given(given), rng)
+        total = given.counts.sum(1)  # sets of similar size share a network call
         scores = torch.zeros(BLOCK, int(total.max()), 3)
-        rounded = self.solver.precision == "bfloat16"
         for rows in similar(total):
             conditions = self.representation.hits_given(given.select(rows))
-            with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=rounded):
-                drawn = self._drawn("hits", conditions, rng.select(rows.tolist()))
+            drawn = self._drawn_rounded("hits", conditions, rng.select(rows.tolist()))
             scores[rows, : drawn.shape[1]] = drawn
         return scores
 
+    def _drawn_rounded(self, name: str, given: Batch, rng: EventRng) -> Tensor:
+        """Draws of a stage whose matrix products have the precision of the solver."""
+        rounded = self.solver.precision == "bfloat16"
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=rounded):
+            return self._drawn(name, given, rng)
+
     def _drawn(self, name: str, given: Batch, rng: EventRng) -> Tensor:
-        stage, solver = self.model[name], self.solver
-        assert isinstance(stage, Diffusion)
-        return stage.sample(given.to(self.device), rng, solver.calls_of(name), solver.sampler_of(name)).cpu().float()
+        stage, solver, given = self.model[name], self.solver, given.to(self.device)
+        if isinstance(stage, Diffusion):
+            return stage.sample(given, rng, solver.calls_of(name), solver.sampler_of(name)).cpu().float()
+        assert isinstance(stage, SharesModel | CellsModel)
+        return stage.sample(given, rng).cpu()

@@ -26,11 +26,10 @@ from cloudchamber.physics.acceptance import Acceptance
 from cloudchamber.recipes.build import build_image, build_model, build_omnilearn
 from cloudchamber.recipes.config import Preset
 from cloudchamber.recipes.points import build_points, fit_points
-from cloudchamber.recipes.shower_build import build_showers
+from cloudchamber.recipes.shower_build import build_showers, fit_showers, restore_showers
 from cloudchamber.recipes.voxels import build_voxels, fit_voxels
 from cloudchamber.recipes.zjets import build_zjets, fit_zjets, zjets_pipeline
 from cloudchamber.represent.cloud import CloudRepresentation
-from cloudchamber.represent.hits import HitsRepresentation
 from cloudchamber.represent.image import ImageRepresentation
 from cloudchamber.represent.points import PointsRepresentation
 from cloudchamber.represent.published import ACCEPTANCE, AZIMUTHS, PublishedRepresentation
@@ -177,8 +176,8 @@ def _image_pipeline(
     return ImagePipeline(representation, model, run, solver=solver, device=device)
 
 
-def _fit_showers(_preset: Preset, samples: Sequence[Showers]) -> HitsRepresentation:
-    return HitsRepresentation.fit(Showers.concatenate(samples))
+def _fit_showers(preset: Preset, samples: Sequence[Showers]) -> Any:  # noqa: ANN401
+    return fit_showers(preset, Showers.concatenate(samples))
 
 
 def _no_pipeline(
@@ -211,7 +210,7 @@ FAMILIES: Mapping[str, Family[Any]] = {
     "image": Family(
         _fit_image, ImageRepresentation.from_state, build_image, _image_pipeline, Acceptance.named("image")
     ),
-    "calo": Family(_fit_showers, HitsRepresentation.from_state, build_showers, _no_pipeline, showers=ShowerPipeline),
+    "calo": Family(_fit_showers, restore_showers, build_showers, _no_pipeline, showers=ShowerPipeline),
     "calo-voxels": Family(
         fit_voxels, VoxelsRepresentation.from_state, build_voxels, _no_pipeline, showers=VoxelPipeline
     ),

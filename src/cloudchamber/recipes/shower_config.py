@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from cloudchamber.recipes.sections import Process, Section
 
-__all__ = ["CountsStage", "SetStage", "ShowerStages", "VisibleStage"]
+__all__ = ["CellStage", "CountsStage", "SetStage", "ShareStage", "ShowerStages", "VisibleStage"]
 
 
 class VisibleStage(Section):
@@ -35,17 +35,45 @@ class SetStage(Section):
     process: Process = Process()
 
 
+class ShareStage(Section):
+    """The autoregressive model of the layers' shares of the energy."""
+
+    width: int = Field(default=64, ge=8, le=4096, multiple_of=4)
+    depth: int = Field(default=3, ge=1, le=64)
+    heads: int = Field(default=4, ge=1, le=64)
+    bins: int = Field(default=64, ge=2, le=4096, description="in which shares are told apart")
+
+
+class CellStage(Section):
+    """The autoregressive model of hits in cells."""
+
+    width: int = Field(default=128, ge=8, le=4096, multiple_of=4, description="features of a layer")
+    depth: int = Field(default=3, ge=1, le=64)
+    heads: int = Field(default=4, ge=1, le=64)
+    hidden: int = Field(default=256, ge=8, le=4096, description="features of a hit")
+    bins: int = Field(default=64, ge=2, le=4096, description="in which shares are told apart")
+
+
 class ShowerStages(Section):
-    """All stages, in the order in which they are sampled."""
+    """All stages, in the order in which they are sampled.
+
+    With `shares` and `cells`, which come together, these make layers and hits one after the other; otherwise `layers`
+    and `hits` make them by diffusion.
+    """
 
     visible: VisibleStage = VisibleStage()
     counts: CountsStage = CountsStage()
     layers: SetStage = SetStage()
     hits: SetStage = SetStage(width=128, depth=5)
+    shares: ShareStage | None = None
+    cells: CellStage | None = None
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
-        if any(stage.width % stage.heads for stage in (self.layers, self.hits)):
+        if (self.shares is None) != (self.cells is None):
+            raise ValueError("the stages shares and cells come together")
+        sets = [stage for stage in (self.layers, self.hits, self.shares, self.cells) if stage is not None]
+        if any(stage.width % stage.heads for stage in sets):
             raise ValueError("the width of a stage must be a multiple of its heads")
         if any(stage.process.kind not in ("denoiser", "average") for stage in (self.visible, self.layers, self.hits)):
             raise ValueError("stages of showers are trained as plain denoisers")

@@ -1,6 +1,6 @@
 """Wiring of a generation run of showers: a trained model and incident energies in, a file of showers out.
 
-Blocks of 256 showers are independent, so they are made by any number of worker processes and written in their order.
+Blocks of 128 showers are independent, so they are made by any number of worker processes and written in their order.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -58,7 +58,7 @@ class Energies:
         return cls(np.full(showers, energy * 1e3), f"--energy {energy:g}")
 
     def of_block(self, number: int) -> Array:
-        """Energies of the showers of a block; the last one again after the end, shape (256,).
+        """Energies of the showers of a block; the last one again after the end, shape (128,).
 
         Args:
             number: the block's number.

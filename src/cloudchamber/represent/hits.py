@@ -16,25 +16,21 @@ most one in each (`places`). When a shower is made, the energies of the layers a
 those of the hits to the energies of their layers, so energy is conserved exactly, and no hit is below the threshold.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cloudchamber.errors import InputError
 from cloudchamber.events import Cells, Geometry, Showers
 from cloudchamber.represent.places import Bins, Places, separate
 from cloudchamber.represent.shower_scales import (
-    TINY,
     Given,
     Scales,
     given_of,
     hit_share,
     layer_share,
-    require_threshold,
 )
+from cloudchamber.represent.totals import Totals, by_layer, enough, first_columns, geometry_of, maps_of
 from cloudchamber.tensors.batch import Batch, Bundle
 from cloudchamber.tensors.bijections import TabulatedMap
 from cloudchamber.tensors.rng import Rng
@@ -43,13 +39,10 @@ __all__ = ["HitsRepresentation"]
 
 _SEED = 20231
 """Of the smearing in `encode`, which must give the same rows whenever it is called."""
-_FEWEST = 200
-"""Layers with fewer values than this share a quantile map with all others."""
-
 Array = NDArray[np.float64]
 
 
-class HitsRepresentation:
+class HitsRepresentation(Totals):
     """Showers <-> tensors.
 
     Args:
@@ -62,14 +55,14 @@ class HitsRepresentation:
         most: most hits of a layer.
     """
 
-    VISIBLE_CONTEXT, COUNTS_CONTEXT, CONTEXT, LAYER_CONTEXT, HIT_CONTEXT = 1, 2, 3, 1, 2
+    CONTEXT, LAYER_CONTEXT, HIT_CONTEXT = 3, 1, 2
 
     def __init__(
         self, geometry: Geometry, scales: Scales, *, visible: TabulatedMap, layers: TabulatedMap,
         radius: TabulatedMap, energy: TabulatedMap, most: int,
     ) -> None:  # fmt: skip
-        self.geometry, self.scales, self.most = geometry, scales, most
-        self._maps = {"visible": visible, "layers": layers, "radius": radius, "energy": energy}
+        maps = {"visible": visible, "layers": layers, "radius": radius, "energy": energy}
+        super().__init__(geometry, scales, maps, most)
         self.places = Places(geometry)
 
     @classmethod
@@ -82,9 +75,7 @@ class HitsRepresentation:
         Raises:
             InputError: if there are too few showers, or hits below the threshold.
         """
-        showers = _with_hits(showers)
-        if len(showers) < 20:
-            raise InputError(f"{len(showers)} showers with hits are too few to fit a model to; give at least 20.")
+        showers = enough(showers)
         geometry, given = showers.geometry, given_of(showers)
         scales = Scales.fit(given)
         residual = scales.residual(given).numpy()
@@ -100,17 +91,15 @@ class HitsRepresentation:
             geometry,
             scales,
             visible=TabulatedMap.fit([residual]),
-            layers=TabulatedMap.fit(_by_layer(share, layer, layers)),
+            layers=TabulatedMap.fit(by_layer(share, layer, layers)),
             radius=TabulatedMap.fit(_radii(geometry, point.norm(dim=-1).numpy(), showers.layer), "rayleigh"),
-            energy=TabulatedMap.fit(_by_layer(own[~lone], showers.layer[~lone], layers)),
+            energy=TabulatedMap.fit(by_layer(own[~lone], showers.layer[~lone], layers)),
             most=int(n.max()),
         )
 
     def state(self) -> dict[str, Tensor]:
         """All fitted tensors, by name."""
-        text = torch.frombuffer(bytearray(self.geometry.model_dump_json().encode()), dtype=torch.uint8)
-        maps = {f"{name}.{key}": value for name, m in self._maps.items() for key, value in m.state().items()}
-        return {"geometry": text, "most": torch.tensor(self.most), **self.scales.state(), **maps}
+        return self.totals_state()
 
     @classmethod
     def from_state(cls, state: dict[str, Tensor]) -> "HitsRepresentation":
@@ -119,12 +108,8 @@ class HitsRepresentation:
         Args:
             state: tensors by name.
         """
-        maps = {
-            name: TabulatedMap.from_state({key: state[f"{name}.{key}"] for key in ("knots", "low", "high")})
-            for name in ("visible", "layers", "radius", "energy")
-        }
-        geometry = Geometry.model_validate_json(state["geometry"].numpy().tobytes())
-        return cls(geometry, Scales.from_state(state), most=int(state["most"]), **maps)
+        maps = maps_of(state, ("visible", "layers", "radius", "energy"))
+        return cls(geometry_of(state), Scales.from_state(state), most=int(state["most"]), **maps)
 
     def encode(self, showers: Showers) -> Bundle:
         """What a model is trained on: parts visible, counts, layers and hits; showers without hits are left out.
@@ -135,50 +120,13 @@ class HitsRepresentation:
         Raises:
             InputError: if they are of another calorimeter, or have hits below the threshold.
         """
-        if showers.geometry != self.geometry:
-            raise InputError("the showers are of another calorimeter than the model; give those of the model's cells.")
-        showers = _with_hits(showers)
+        showers = self.own(showers)
         given = given_of(showers)
-        weight = torch.ones(len(showers))
-        visible = self._map("visible", self.scales.residual(given), torch.zeros(len(showers), dtype=torch.long))
-        counts = given.counts.clamp(max=self.most)
         return Bundle({
-            "visible": Batch(visible[:, None].float(), weight, self.scales.incident(given.incident)),
-            "counts": Batch(counts.float(), weight, self.counts_context(given.incident, given.visible)),
+            **self.encode_totals(given),
             "layers": self._encode_layers(given),
             "hits": self._encode_hits(showers, given),
         })  # fmt: skip
-
-    def counts_context(self, incident: Tensor, visible: Tensor) -> Tensor:
-        """Context of the counts, shape (B, 2), float32.
-
-        Args:
-            incident: MeV, shape (B,).
-            visible: MeV, shape (B,).
-        """
-        residual = self.scales.residual_of(incident, visible)[:, None].clamp(-6, 6)
-        return torch.cat([self.scales.incident(incident), residual.float()], dim=1)
-
-    def visible(self, z: Tensor, incident: Tensor) -> Tensor:
-        """Visible energies, MeV, shape (B,), float64.
-
-        Args:
-            z: drawn scores, shape (B, 1).
-            incident: MeV, shape (B,).
-        """
-        rows = torch.zeros(len(z), dtype=torch.long)
-        return self.scales.visible(self._maps["visible"].inverse(z[:, 0], rows), incident)
-
-    def fits(self, visible: Tensor, counts: Tensor) -> Tensor:
-        """Whether numbers of hits are possible with a visible energy, shape (B,).
-
-        Args:
-            visible: MeV, shape (B,).
-            counts: hits of each layer, shape (B, L).
-        """
-        total = counts.sum(1)
-        room = torch.from_numpy(self.geometry.shapes.prod(1))
-        return (total > 0) & (visible > total * (self.geometry.threshold + TINY)) & (counts <= room).all(1)
 
     def layers_given(self, incident: Tensor, visible: Tensor, counts: Tensor) -> Batch:
         """Conditions of the layers' energies, for the layers with hits.
@@ -188,7 +136,7 @@ class HitsRepresentation:
             visible: MeV, shape (B,).
             counts: hits of each layer, shape (B, L).
         """
-        mask, layer = _first(counts > 0)
+        mask, layer = first_columns(counts > 0)
         context = torch.cat([self.counts_context(incident, visible), self.scales.total(counts)], dim=1)
         log_n = self.scales.log_count(counts.gather(1, layer)).masked_fill(~mask, 0.0)
         x = torch.zeros(*mask.shape, 1)
@@ -311,9 +259,6 @@ class HitsRepresentation:
         rows.x[rows.mask] = torch.cat([place, score[:, None]], dim=1).float()
         return rows
 
-    def _map(self, name: str, values: Tensor, row: Tensor) -> Tensor:
-        return self._maps[name].forward(values, row).clamp(-8, 8)
-
     def _scores(self, point: Tensor, layer: Tensor) -> Tensor:
         """Unit normals in the plane, of points in mm."""
         radius = point.norm(dim=-1)
@@ -329,23 +274,9 @@ class HitsRepresentation:
         return points
 
 
-def _with_hits(showers: Showers) -> Showers:
-    """The showers that have hits, none of them below the threshold."""
-    require_threshold(showers)
-    kept = showers.counts > 0
-    return replace(showers, incident_energy=showers.incident_energy[kept], counts=showers.counts[kept])
-
-
 def _draws(hits: int, size: int) -> Tensor:
     """Uniform numbers, the same ones whenever it is called."""
     return torch.rand(hits, size, generator=torch.Generator().manual_seed(_SEED), dtype=torch.float64)
-
-
-def _by_layer(values: Array, layer: NDArray[np.int64], layers: int) -> list[Array]:
-    """Values of each layer; all values where there are few."""
-    order = np.argsort(layer, kind="stable")
-    parts = np.split(values[order], np.cumsum(np.bincount(layer, minlength=layers))[:-1])
-    return [part if len(part) >= _FEWEST else values for part in parts]
 
 
 def _radii(geometry: Geometry, radius: Array, layer: NDArray[np.int64]) -> list[Array]:
@@ -356,13 +287,5 @@ def _radii(geometry: Geometry, radius: Array, layer: NDArray[np.int64]) -> list[
         else max(one.first)
         for one in geometry.layers
     ]
-    parts = _by_layer(radius, layer, len(geometry.layers))
+    parts = by_layer(radius, layer, len(geometry.layers))
     return [np.append(part, farthest) for part, farthest in zip(parts, corner, strict=True)]
-
-
-def _first(chosen: Tensor) -> tuple[Tensor, Tensor]:
-    """Columns that are chosen in each row, in their order, padded: mask and index, shape (B, most) each."""
-    index = torch.argsort((~chosen).to(torch.uint8), dim=1, stable=True)
-    number = chosen.sum(1)
-    most = max(int(number.max()), 1)
-    return torch.arange(most) < number[:, None], index[:, :most]

@@ -5,10 +5,13 @@ A hit in cell (l, i, j) becomes a point that is uniform in the ranges of its bin
     u = a_i + U1 (a_{i+1} - a_i),   v = b_j + U2 (b_{j+1} - b_j)
 
 in x and y, or in r and alpha. A point is put back into the cell that holds it, or the nearest one where it is outside
-of all. Where several hits of a layer fall into one cell, the hits of this layer are dealt to different cells so that
-the sum of squared distances from the points to their cells is least (an assignment problem).
+of all. Where several hits fall into one cell, the one farthest from free cells stays, and the others move to such
+cells, in rounds: each proposes the nearest cell that is left, and of several proposals for one cell the shortest move
+wins. Where a hit finds none, all hits of its layer are dealt to different cells so that the sum of squared distances
+from the points to their cells is least (an assignment problem).
 """
 
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
@@ -108,17 +111,88 @@ def separate(geometry: Geometry, row: NDArray[np.int64], cells: Cells, point: ND
     >>> apart.first.tolist(), apart.second.tolist()
     ([1, 2], [1, 1])
     """
-    number = geometry.number(*cells)
-    group = row * len(geometry.layers) + cells.layer
+    number, group = geometry.number(*cells), row * len(geometry.layers) + cells.layer
     key = row * geometry.cells + number
     _, inverse, counts = np.unique(key, return_inverse=True, return_counts=True)
-    crowded = np.unique(group[counts[inverse] > 1])
+    crowded = np.flatnonzero(counts[inverse] > 1)
+    if not len(crowded):
+        return geometry.place(number)
+    moves = _Moves.of(geometry, row, number, point, crowded)
+    goes = ~_first_of_each(key[crowded], -moves.cost.min(1))  # the hit that would go farthest stays
+    moving, moves = crowded[goes], moves.select(goes)
+    number[moving] = moves.settle()
+    lost = np.unique(group[moving][number[moving] < 0])
+    number[moving] = np.where(number[moving] < 0, moves.home, number[moving])
     order = np.argsort(group, kind="stable")
-    starts, stops = (np.searchsorted(group[order], crowded, side=side) for side in ("left", "right"))
+    starts, stops = (np.searchsorted(group[order], lost, side=side) for side in ("left", "right"))
     for start, stop in zip(starts, stops, strict=True):
         hits = order[start:stop]
         number[hits] = _assigned(geometry, int(cells.layer[hits[0]]), number[hits], point[hits])
     return geometry.place(number)
+
+
+@dataclass
+class _Moves:
+    """Hits that need another cell, and those nearby; m hits, c cells for each.
+
+    Attributes:
+        row: shower of each hit, shape (m,).
+        home: cell that each hit would have alone, shape (m,).
+        cells: numbers of cells nearby, shape (m, c).
+        keys: the same with the shower, shape (m, c).
+        cost: squared distance to them, infinite where they are taken or do not exist, shape (m, c).
+    """
+
+    row: NDArray[np.int64]
+    home: NDArray[np.int64]
+    cells: NDArray[np.int64]
+    keys: NDArray[np.int64]
+    cost: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls, geometry: Geometry, row: NDArray[np.int64], number: NDArray[np.int64], point: NDArray[np.float64],
+        moving: NDArray[np.int64],
+    ) -> "_Moves":  # fmt: skip
+        """Moves of some hits, where the others stay."""
+        row, home, held = row[moving], number[moving], row * geometry.cells + number
+        layer, first, second = geometry.place(home)
+        steps = np.arange(-_REACH, _REACH + 1)
+        i, j = (index.reshape(-1) for index in np.meshgrid(steps, steps, indexing="ij"))
+        i, j, size = first[:, None] + i, second[:, None] + j, geometry.shapes[layer][:, None, :]
+        j = j % size[..., 1] if geometry.kind == "polar" else j
+        good = (i >= 0) & (i < size[..., 0]) & (j >= 0) & (j < size[..., 1])
+        place = Cells(np.broadcast_to(layer[:, None], i.shape), np.where(good, i, 0), np.where(good, j, 0))
+        cells = geometry.number(*place)
+        keys = row[:, None] * geometry.cells + cells
+        cost = _distance(geometry, place, point[moving][:, None, :])
+        return cls(row, home, cells, keys, np.where(good & ~np.isin(keys, held), cost, np.inf))
+
+    def select(self, hits: NDArray[np.bool_]) -> "_Moves":
+        """Those of some hits."""
+        return _Moves(*(getattr(self, one.name)[hits] for one in fields(self)))
+
+    def settle(self) -> NDArray[np.int64]:
+        """New cells of the hits, -1 where there is none nearby, shape (m,)."""
+        found, open_ = np.full(len(self.home), -1), np.arange(len(self.home))
+        while len(open_):
+            best = self.cost[open_].argmin(1)
+            cost, key = self.cost[open_, best], self.keys[open_, best]
+            possible = np.isfinite(cost)
+            open_, best, cost, key = open_[possible], best[possible], cost[possible], key[possible]
+            wins = _first_of_each(key, cost)
+            found[open_[wins]] = self.cells[open_[wins], best[wins]]
+            taken, open_ = key[wins], open_[~wins]
+            self.cost[open_] = np.where(np.isin(self.keys[open_], taken), np.inf, self.cost[open_])
+        return found
+
+
+def _first_of_each(key: NDArray[np.int64], cost: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which elements have the least cost of all with their key; of equal ones the first, shape of the key."""
+    order = np.lexsort((cost, key))
+    first = np.ones(len(key), dtype=bool)
+    first[order[1:]] = key[order][1:] != key[order][:-1]
+    return first
 
 
 def _assigned(
@@ -134,7 +208,7 @@ def _assigned(
         if len(candidates) >= len(number):
             break
         reach *= 2
-    cost = _distance(geometry, layer, candidates, point)
+    cost = _distance(geometry, Cells(*(index[None, :] for index in geometry.place(candidates))), point[:, None, :])
     chosen: NDArray[np.int64] = candidates[linear_sum_assignment(cost)[1]]
     return chosen
 
@@ -151,19 +225,24 @@ def _near(geometry: Geometry, layer: int, number: NDArray[np.int64], reach: int)
     return np.unique(geometry.number(np.full(int(good.sum()), layer), i[good], j[good]))
 
 
-def _distance(
-    geometry: Geometry, layer: int, cells: NDArray[np.int64], point: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Squared distance in mm2 from points to cells, shape (hits, cells), with a hint of that to their centres."""
-    place = geometry.place(cells)
-    to_centre = point[:, None, :] - geometry.centres(place)[None, :, :]
+def _distance(geometry: Geometry, place: Cells, point: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Squared distance in mm2 from points (..., 2) to cells (...), with a hint of that to their centres."""
+    flat = Cells(*(index.reshape(-1) for index in place))
+    to_centre = point - geometry.centres(flat).reshape(*place.layer.shape, 2)
     squared: NDArray[np.float64] = (to_centre**2).sum(-1)
     if geometry.kind == "polar":
         return squared
-    half = [
-        np.diff(np.array(edges))[index] / 2
-        for edges, index in zip((geometry.layers[layer].first, geometry.layers[layer].second), place[1:], strict=True)
-    ]
-    outside = np.maximum(np.abs(to_centre) - np.stack(half, axis=-1)[None], 0.0)
+    outside = np.maximum(np.abs(to_centre) - _half(geometry, flat).reshape(*place.layer.shape, 2), 0.0)
     distance: NDArray[np.float64] = (outside**2).sum(-1) + 1e-3 * squared
     return distance
+
+
+def _half(geometry: Geometry, place: Cells) -> NDArray[np.float64]:
+    """Half of the widths of cells along both axes, mm, shape (n, 2)."""
+    half = np.zeros((len(place.layer), 2))
+    for layer in np.unique(place.layer):
+        where = place.layer == layer
+        edges = geometry.layers[layer].first, geometry.layers[layer].second
+        for axis, (one, index) in enumerate(zip(edges, place[1:], strict=True)):
+            half[where, axis] = np.diff(np.array(one))[index[where]] / 2
+    return half

@@ -1,0 +1,310 @@
+r"""Showers as hits in cells, with what is drawn before them: visible energy, hits and energies of the layers.
+
+    visible   V = sum of all hits, as in `represent.hits`
+    counts    n_l, the hits of each layer
+    layers    the layers' shares of the energy above the threshold theta,
+              s_l = X_l / X,   X_l = V_l - n_l theta,   X = sum_l X_l
+    hits      of each layer, from the largest energy down: both bins of the cell, and its share (e - theta) / X_l
+
+Shares are told by their scores (see `tensors.sticks`) through quantile maps, so that bins of equal probability resolve
+them. Everything is exact when it is inverted: V, the energies of the layers, the number of hits, and their cells.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cloudchamber.events import Cells, Geometry, Showers
+from cloudchamber.represent.shower_scales import TINY, Given, Scales, given_of
+from cloudchamber.represent.totals import Totals, by_layer, enough, first_columns, geometry_of, maps_of
+from cloudchamber.tensors import sticks
+from cloudchamber.tensors.batch import Batch, Bundle
+from cloudchamber.tensors.bijections import TabulatedMap
+from cloudchamber.tensors.rng import Rng
+
+__all__ = ["CellsRepresentation"]
+
+_SMOOTHING = 0.02
+"""Hits that are added to every cell when it is counted how often it has one."""
+
+
+class CellsRepresentation(Totals):
+    """Showers <-> tensors.
+
+    Args:
+        geometry: the cells.
+        scales: see `Scales`.
+        visible: map of the visible energy, one row.
+        layers: maps of the scores of the layers' shares, one row each.
+        shares: maps of the scores of the hits' shares, see `sticks.share_row`.
+        unit: energy in MeV in which layers are told.
+        prior: logarithm of how often each cell has a hit, shape (L, X, Y).
+        most: most hits of a layer.
+    """
+
+    CONTEXT, PROFILE = 3, 2
+
+    def __init__(
+        self, geometry: Geometry, scales: Scales, *, visible: TabulatedMap, layers: TabulatedMap,
+        shares: TabulatedMap, unit: float, prior: Tensor, most: int,
+    ) -> None:  # fmt: skip
+        super().__init__(geometry, scales, {"visible": visible, "layers": layers, "shares": shares}, most)
+        self.unit, self.prior = unit, prior
+        self._images = _images(geometry)
+
+    @classmethod
+    def fit(cls, showers: Showers) -> "CellsRepresentation":
+        """The maps that fit a sample.
+
+        Args:
+            showers: of one calorimeter; showers without hits are left out.
+
+        Raises:
+            InputError: if there are too few showers, or hits below the threshold.
+        """
+        showers = enough(showers)
+        geometry, given = showers.geometry, given_of(showers)
+        scales, count = Scales.fit(given), len(showers.geometry.layers)
+        mask, layer = first_columns(given.counts > 0)
+        known = _layers_known(given, mask, layer)
+        score = sticks.weighted_score(_layer_shares(given).gather(1, layer), known)
+        free = mask & (known.weight < known.to_come)
+        hits = _Sorted(showers, given)
+        kind, hit_score = hits.kind[hits.free].numpy(), hits.score[hits.free].numpy()
+        return cls(
+            geometry,
+            scales,
+            visible=TabulatedMap.fit([scales.residual(given).numpy()]),
+            layers=TabulatedMap.fit(by_layer(score[free].numpy(), layer[free].numpy(), count)),
+            shares=TabulatedMap.fit(by_layer(hit_score, kind, sticks.ROWS)),
+            unit=geometry.threshold or float(np.quantile(showers.energy, 0.05)),
+            prior=_prior(showers),
+            most=int(given.counts.max()),
+        )
+
+    def state(self) -> dict[str, Tensor]:
+        """All fitted tensors, by name."""
+        return {**self.totals_state(), "unit": torch.tensor(self.unit, dtype=torch.float64), "prior": self.prior}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Tensor]) -> "CellsRepresentation":
+        """The representation that `state` came from.
+
+        Args:
+            state: tensors by name.
+        """
+        maps, scales = maps_of(state, ("visible", "layers", "shares")), Scales.from_state(state)
+        return cls(
+            geometry_of(state), scales, **maps, unit=float(state["unit"]), prior=state["prior"], most=int(state["most"])
+        )
+
+    @property
+    def layers_map(self) -> TabulatedMap:
+        """Of the scores of the layers' shares."""
+        return self._maps["layers"]
+
+    @property
+    def shares_map(self) -> TabulatedMap:
+        """Of the scores of the hits' shares."""
+        return self._maps["shares"]
+
+    def encode(self, showers: Showers) -> Bundle:
+        """What a model is trained on: parts visible, counts, layers and hits; showers without hits are left out.
+
+        Args:
+            showers: of this calorimeter.
+
+        Raises:
+            InputError: if they are of another calorimeter, or have hits below the threshold.
+        """
+        showers = self.own(showers)
+        given = given_of(showers)
+        return Bundle({
+            **self.encode_totals(given),
+            "layers": self._encode_layers(given),
+            "hits": self._encode_hits(showers, given),
+        })  # fmt: skip
+
+    def layers_given(self, incident: Tensor, visible: Tensor, counts: Tensor) -> Batch:
+        """Conditions of the layers' energies, for the layers with hits.
+
+        Args:
+            incident: MeV, shape (B,).
+            visible: MeV, shape (B,).
+            counts: hits of each layer, shape (B, L).
+        """
+        mask, layer = first_columns(counts > 0)
+        profile = self._log_counts(counts)
+        context = torch.cat([self.counts_context(incident, visible), self.scales.total(counts), profile], dim=1)
+        weights = counts.gather(1, layer).masked_fill(~mask, 0).float()
+        x = torch.zeros(*mask.shape, 2)
+        return Batch(x, torch.ones(len(x)), context, mask, layer.masked_fill(~mask, 0), weights[..., None])
+
+    def excess(self, x: Tensor, given: Batch, visible: Tensor, counts: Tensor) -> Tensor:
+        """Energies of the layers above the threshold of their hits, MeV, shape (B, L), float64.
+
+        Args:
+            x: drawn shares, shape (B, M, 2).
+            given: conditions they were drawn for, see `layers_given`.
+            visible: MeV, shape (B,).
+            counts: hits of each layer, shape (B, L).
+        """
+        assert given.mask is not None
+        assert given.tokens is not None
+        n = counts.gather(1, given.tokens).double()
+        total = visible - counts.sum(1).double() * self.geometry.threshold
+        shares = (x[..., 0].double() * total[:, None]).clamp(min=0).maximum(n * TINY).masked_fill(~given.mask, 0.0)
+        excess = shares * (total / shares.sum(1))[:, None]
+        return torch.zeros(counts.shape, dtype=torch.float64).scatter_add(1, given.tokens, excess)
+
+    def hits_given(self, given: Given) -> Batch:
+        """Conditions of the hits; the x is zero.
+
+        Args:
+            given: what is known before.
+        """
+        total = given.counts.sum(1)
+        mask = torch.arange(int(total.max())) < total[:, None]
+        layer = torch.zeros(mask.shape, dtype=torch.long)
+        layers = torch.arange(given.counts.shape[1]).expand_as(given.counts)
+        layer[mask] = layers.flatten().repeat_interleave(given.counts.flatten())
+        profile = [self._log_counts(given.counts), self.scales.mean_hit(given)]
+        context = [self.counts_context(given.incident, given.visible), self.scales.total(given.counts), *profile]
+        amount = (given.excess / self.unit).float().gather(1, layer).masked_fill(~mask, 0.0)
+        x, weight = torch.zeros(*mask.shape, 4), torch.ones(len(mask))
+        return Batch(x, weight, torch.cat(context, dim=1), mask, layer, amount[..., None])
+
+    def decode(self, x: Tensor, given: Given) -> Showers:
+        """Showers from their hits.
+
+        Args:
+            x: drawn hits, shape (B, N, 4), in the order of `hits_given`.
+            given: what they were drawn for.
+        """
+        conditions = self.hits_given(given)
+        assert conditions.mask is not None
+        assert conditions.tokens is not None
+        mask, layer = conditions.mask, conditions.tokens[conditions.mask]
+        first, second = (x[mask][:, axis].long().numpy() for axis in (0, 1))
+        group = torch.nonzero(mask)[:, 0] * given.counts.shape[1] + layer
+        share = x[mask][:, 2].double().clamp(min=1e-12)
+        sums = torch.zeros(given.counts.numel(), dtype=torch.float64).index_add(0, group, share)
+        energy = self.geometry.threshold + share * (given.excess.flatten() / sums.clamp(min=1e-300))[group]
+        cells = Cells(layer.numpy(), first, second)
+        return Showers(given.incident.numpy(), given.counts.sum(1).numpy(), cells, energy.numpy(), self.geometry)
+
+    def vary(self, rows: Batch, rng: Rng) -> Batch:
+        """Hits of mirrored showers, where the calorimeter has the symmetries of a square.
+
+        Args:
+            rows: the part hits of encoded showers.
+            rng: random stream.
+        """
+        if len(self._images) == 1:
+            return rows
+        images = self._images.to(rows.x.device)
+        image = (rng.uniform() * len(images)).long().clamp(max=len(images) - 1)
+        side = self.prior.shape[2]
+        assert rows.mask is not None
+        assert rows.tokens is not None
+        cell = images[image[:, None], rows.tokens, (rows.x[..., 0] * side + rows.x[..., 1]).long()]
+        place = torch.stack([cell // side, cell % side], dim=-1).masked_fill(~rows.mask[..., None], 0)
+        x = torch.cat([place.to(rows.x), rows.x[..., 2:]], dim=-1)
+        return Batch(x, rows.weight, rows.context, rows.mask, rows.tokens, rows.token_context)
+
+    def _log_counts(self, counts: Tensor) -> Tensor:
+        """Hits of layers on their scale, -3 where there are none, shape (B, L)."""
+        return torch.where(counts > 0, self.scales.log_count(counts), -3.0)
+
+    def _encode_layers(self, given: Given) -> Batch:
+        rows = self.layers_given(given.incident, given.visible, given.counts)
+        assert rows.mask is not None
+        assert rows.tokens is not None
+        share = _layer_shares(given).gather(1, rows.tokens).masked_fill(~rows.mask, 0.0)
+        score = sticks.weighted_score(share, _layers_known(given, rows.mask, rows.tokens))
+        cumulative = torch.special.ndtr(self._map("layers", score, rows.tokens))
+        x = torch.stack([share, cumulative], dim=-1).masked_fill(~rows.mask[..., None], 0.0).float()
+        return Batch(x, rows.weight, rows.context, rows.mask, rows.tokens, rows.token_context)
+
+    def _encode_hits(self, showers: Showers, given: Given) -> Batch:
+        rows, hits = self.hits_given(given), _Sorted(showers, given)
+        assert rows.mask is not None
+        cumulative = torch.special.ndtr(self._map("shares", hits.score, hits.kind))
+        first, second = (torch.from_numpy(index[hits.order]).double() for index in showers.cells[1:])
+        rows.x[rows.mask] = torch.stack([first, second, hits.share, cumulative], dim=-1).float()
+        return rows
+
+
+class _Sorted:
+    """Hits layer after layer, from the largest energy down; flat, shape (H,).
+
+    Attributes:
+        order: places of the hits in the showers.
+        share: of the excess of their layer.
+        score: of the share.
+        kind: of the score.
+        free: whether the share is not simply all that is left.
+    """
+
+    def __init__(self, showers: Showers, given: Given) -> None:
+        self.order = np.lexsort((-showers.energy, showers.layer, showers.row))
+        row, layer = torch.from_numpy(showers.row[self.order]), torch.from_numpy(showers.layer[self.order])
+        own = np.maximum(showers.energy[self.order] - showers.geometry.threshold, TINY)
+        group = row * given.counts.shape[1] + layer
+        sums = torch.zeros(given.counts.numel(), dtype=torch.float64)
+        self.share = torch.from_numpy(own) / sums.index_add(0, group, torch.from_numpy(own))[group]
+        total = given.counts.sum(1)
+        mask = torch.arange(int(total.max())) < total[:, None]
+        padded, layers = torch.zeros(mask.shape, dtype=torch.float64), torch.zeros(mask.shape, dtype=torch.long)
+        padded[mask], layers[mask] = self.share, layer
+        grouped = sticks.groups(layers, mask, given.counts.shape[1])
+        known = sticks.falling_known(padded, grouped)
+        self.score = sticks.score(padded, known)[mask]
+        self.kind = sticks.share_row(grouped.rank, grouped.size)[mask]
+        self.free = (grouped.size - grouped.rank > 1)[mask]
+
+
+def _layer_shares(given: Given) -> Tensor:
+    """Shares of the layers in the excess of their shower, shape (B, L)."""
+    return given.excess / given.excess.sum(1, keepdim=True)
+
+
+def _layers_known(given: Given, mask: Tensor, layer: Tensor) -> sticks.Weighted:
+    """What is known of the layers' shares, shape (B, M)."""
+    shares, weights = (
+        values.gather(1, layer).masked_fill(~mask, 0.0) for values in (_layer_shares(given), given.counts.double())
+    )
+    return sticks.weighted(shares, weights)
+
+
+def _prior(showers: Showers) -> Tensor:
+    """Logarithm of the mean number of hits of each cell, shape (L, X, Y); minus infinity where there is no cell."""
+    geometry = showers.geometry
+    shape = geometry.shapes.max(0)
+    number = np.full((len(geometry.layers), *shape), -np.inf)
+    for layer, (first, second) in enumerate(geometry.shapes):
+        number[layer, :first, :second] = _SMOOTHING
+    np.add.at(number, tuple(showers.cells), 1.0)
+    flat = torch.from_numpy(np.maximum(number, 0)).flatten(1)
+    mean = torch.stack([flat.gather(1, image) for image in _images(geometry)]).mean(0).reshape(number.shape)
+    return (mean / len(showers)).log().float()
+
+
+def _images(geometry: Geometry) -> Tensor:
+    """Where each cell is in the mirror images of a shower, by i Y + j, shape (images, L, X Y)."""
+    size = geometry.shapes.max(0).tolist()
+    layers = [_images_of_layer(size, int(side), geometry.is_square) for side in geometry.shapes[:, 0]]
+    return torch.stack(layers, dim=1)
+
+
+def _images_of_layer(size: list[int], side: int, is_square: bool) -> Tensor:
+    """The same for one layer, of side x side cells where it is a square; places without a cell stay, (images, X Y)."""
+    i, j = torch.meshgrid(torch.arange(size[0]), torch.arange(size[1]), indexing="ij")
+    if not is_square:
+        return (i * size[1] + j).reshape(1, -1)
+    inside = (i < side) & (j < side)
+    images = []
+    for a, b in ((i, j), (j, i)):
+        for one in (a, side - 1 - a):
+            images += [torch.where(inside, one * size[1] + two, i * size[1] + j) for two in (b, side - 1 - b)]
+    return torch.stack(images).flatten(1)
