@@ -30,6 +30,7 @@ MODELS = {
     "flow matching": "",
     "ddpm": '[vector.process]\nschedule = "ddpm-linear"\ntarget = "v"\ntimes = "uniform"\nsteps = 1000\n',
     "flow": 'model = "flow"\n',
+    "jetgpt": 'model = "jetgpt"\nazimuth = "circle"\nmuons = "mass"\nthreshold = "edge"\ncomponents = 4\n',
 }
 
 
