@@ -208,6 +208,11 @@ class Preset(Section):
             raise ValueError(f"stage_calls names '{min(unknown)}', but the stages that take calls are {known}")
         return self
 
+    @property
+    def takes_calls(self) -> bool:
+        """Whether any stage is sampled with a number of network calls."""
+        return self.family != "zjets" or self.vector.model == "diffusion"
+
     @model_validator(mode="after")
     def _level_of_events(self) -> "Preset":
         if self.family != "calo" and "level" not in self.model_fields_set:

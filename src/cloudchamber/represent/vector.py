@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cloudchamber.errors import InputError
 from cloudchamber.events import Events, RunInfo
-from cloudchamber.physics.zjets import JET, MOST_JETS, MUON, MUON_MASS, JetEvents
+from cloudchamber.physics.zjets import JET, MOST_JETS, MUON, MUON_MASS, PT_MIN, JetEvents
 from cloudchamber.represent.rules import JetRules
 from cloudchamber.represent.vector_map import (
     AZIMUTHS,
@@ -45,6 +45,8 @@ STAGES = ("first", "second", "third")
 EVENT = "event"
 """The only part of a sequence."""
 _SIZE = MUONS_SIZE + JET_SIZE * MOST_JETS
+_ROUNDING = 1e-4
+"""What float32 columns may move pT / GeV by."""
 _HARMLESS = (30.0, 0.0, 30.0, 0.0, 0.0, 80.0, 0.0, 5.0, 0.0, 60.0, 0.0, 5.0, 1.0, 40.0, 0.0, 5.0, -1.0)
 """Values that stand where there is no jet; nothing depends on them."""
 
@@ -201,6 +203,20 @@ class VectorRepresentation:
                 gained = gained + diagonal[columns].abs().log().sum()
             total = total + torch.where(found.jets > k, gained, 0.0)
         return total
+
+    def possible(self, found: VectorValues) -> Tensor:
+        """Which events a model may make: every jet above the threshold and with a mass, in order; shape (n,).
+
+        Args:
+            found: values.
+        """
+        good, before = torch.ones(len(found.values), dtype=torch.bool), torch.tensor(torch.inf)
+        for k, (pt, _, mass, _) in enumerate(jet_columns(found.values)):
+            own = found.values[:, pt]
+            fine = (own > PT_MIN - _ROUNDING) & (found.values[:, mass] > 0) & (own <= before + _ROUNDING)
+            good &= fine | (found.jets <= k)
+            before = own
+        return good
 
     def rules(self) -> JetRules:
         """What is known of each number of a sequence before it is drawn."""
