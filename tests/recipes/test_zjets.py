@@ -138,7 +138,9 @@ def test_what_no_model_of_jets_can_do_is_refused_in_one_sentence(
 def test_calls_are_for_models_with_diffusion_stages(run: Path, tmp_path: Path) -> None:
     preset = load_model(str(run)).card.preset
     out = tmp_path / "x.parquet"
-    assert command("generate", "--model", run, "--events", 5, "--calls", 2, "--out", out) == (0 if preset.takes_calls else 2)
+    assert command("generate", "--model", run, "--events", 5, "--calls", 2, "--out", out) == (
+        0 if preset.takes_calls else 2
+    )
     assert preset.takes_calls == (preset.vector.model == "diffusion")
     made = load(str(run)).sample(5)
     assert ("--calls" in made.run.provenance["command"]) == preset.takes_calls

@@ -124,7 +124,8 @@ def test_arcs_are_where_jets_would_be_too_close(zjets_events: Events, column: in
         found = VectorValues(chosen, torch.full((8,), number))
         support = representation.rules().support(column, representation.scores(found)[0])
         assert isinstance(support, Circle)
-        assert (arcs := support.arcs) is not None
+        arcs = support.arcs
+        assert arcs is not None
         apart = torch.remainder(phi - arcs.centre + math.pi, 2 * math.pi) - math.pi
         events = representation.decode(found, torch.zeros(8).double(), zjets_events.run)
         close = closest_pair(JetEvents.of(events)) < R_MIN

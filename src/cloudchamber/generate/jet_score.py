@@ -2,9 +2,10 @@ r"""The log-density of events of muons and jets under a model.
 
     ln p(event) = ln P(jets) - ln 2 pi + ln p(v | jets)
 
-P is the share of events with so many jets in the training sample, the azimuth of the muon is uniform, and v are pT (GeV)
-and eta of the muon, pT, eta and azimuth of the antimuon, and pT, eta, mass (GeV) and azimuth of each jet, azimuths
-relative to the muon's. Diffusion models follow the probability flow with the exact divergence (`process.likelihood`).
+P is the share of events with so many jets in the training sample, the azimuth of the muon is uniform, and v are pT
+(GeV) and eta of the muon, pT, eta and azimuth of the antimuon, and pT, eta, mass (GeV) and azimuth of each jet,
+azimuths relative to the muon's. Diffusion models follow the probability flow with the exact divergence
+(`process.likelihood`).
 
     -inf    the model never makes such an event
     NaN     the event is no muon, antimuon and one to three jets, or not finite
@@ -51,7 +52,9 @@ class JetScorer:
         device: where the networks run.
     """
 
-    def __init__(self, representation: VectorRepresentation, model: Cascade, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, representation: VectorRepresentation, model: Cascade, device: torch.device | str = "cpu"
+    ) -> None:
         self.representation, self.model, self.device = representation, model.to(device), device
         self.acceptance = None
 

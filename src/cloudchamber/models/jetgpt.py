@@ -87,7 +87,11 @@ class JetGPT(nn.Module):
             nn.init.zeros_(head.weight)
             reach = math.pi if angle else _SPREAD
             spread = -1.0 if angle else math.log(2 * _SPREAD / components)
-            first = (torch.zeros(components), torch.linspace(-reach, reach, components), torch.full((components,), spread))
+            first = (
+                torch.zeros(components),
+                torch.linspace(-reach, reach, components),
+                torch.full((components,), spread),
+            )
             head.bias.data.copy_(torch.cat(first))
 
     def losses(self, rows: Batch, rng: Rng) -> Mapping[str, Tensor]:
@@ -114,7 +118,7 @@ class JetGPT(nn.Module):
         for column, one in enumerate(known):
             there = rows.mask[:, column].nonzero()[:, 0]
             if len(there):
-                mixture = self._mixture(column, out[there, column], one.direction[there])
+                mixture = self._mixture(column, out[column][there], one.direction[there])
                 support = self.rules.support(column, x[there])
                 total = total.index_add(0, there, mixture.log_prob(x[there, column], support))
         return total

@@ -57,7 +57,8 @@ class TruncatedMixture(NamedTuple):
         joint = (log_weights + self._log_density(inside, support)).logsumexp(1)
         if not (isinstance(support, Line) or (isinstance(support, Circle) and support.arcs is None)):
             joint = joint - (log_weights + self._log_masses(support)).logsumexp(1)
-        return joint.masked_fill((x - inside).abs() > _ROUNDING, float("-inf"))
+        density: Tensor = joint.masked_fill((x - inside).abs() > _ROUNDING, float("-inf"))
+        return density
 
     def sample(self, uniform: Tensor, support: Support) -> Tensor:
         """One number for each row, shape (B,).
@@ -72,7 +73,8 @@ class TruncatedMixture(NamedTuple):
         # the middle of a step of the random numbers, so that neither end of the support is drawn
         share = uniform[:, 1].double() + 2.0**-25
         if isinstance(support, Line):
-            return mean + scale * torch.special.ndtri(share)
+            drawn: Tensor = mean + scale * torch.special.ndtri(share)
+            return drawn
         if isinstance(support, Interval):
             return _from_interval(share, mean, scale, support)
         return _from_gaps(share, _wrapped(mean), scale, support.gaps())
@@ -81,7 +83,8 @@ class TruncatedMixture(NamedTuple):
         """Ln q_k(x), shape (B, K)."""
         off = x[:, None] - self.means
         if not isinstance(support, Circle):
-            return -(off / self.log_scales.exp()).square() / 2 - self.log_scales - _ROOT
+            normal: Tensor = -(off / self.log_scales.exp()).square() / 2 - self.log_scales - _ROOT
+            return normal
         score = (_wrapped(off)[..., None] + _IMAGES.to(off)) / self.log_scales.exp()[..., None]
         return (-score.square() / 2).logsumexp(-1) - self.log_scales - _ROOT
 
@@ -102,7 +105,8 @@ def _log_mass(low: Tensor, high: Tensor) -> Tensor:
     flipped = low + high > 0
     left = torch.special.log_ndtr(torch.where(flipped, -high, low))
     right = torch.special.log_ndtr(torch.where(flipped, -low, high))
-    return right + torch.log(-torch.expm1(-(right - left).clamp(min=_SMALLEST)))
+    mass: Tensor = right + torch.log(-torch.expm1(-(right - left).clamp(min=_SMALLEST)))
+    return mass
 
 
 def _into(x: Tensor, support: Support) -> Tensor:
@@ -114,7 +118,8 @@ def _into(x: Tensor, support: Support) -> Tensor:
         nearest = torch.minimum(torch.maximum(x[:, None], gaps.low.to(x)), gaps.high.to(x))
         empty = gaps.high <= gaps.low
         far = (nearest - x[:, None]).abs().masked_fill(empty.to(x.device), float("inf"))
-        return nearest.gather(1, far.argmin(1, keepdim=True))[:, 0]
+        place: Tensor = nearest.gather(1, far.argmin(1, keepdim=True))[:, 0]
+        return place
     return x
 
 
@@ -154,7 +159,8 @@ def _from_gaps(share: Tensor, mean: Tensor, scale: Tensor, gaps: Gaps) -> Tensor
 def _distribution(x: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
     """Probability of a normal distribution on a circle between far away and x, shape (B, G)."""
     score = (x[..., None] + _IMAGES.to(x) - mean[:, None, None]) / scale[:, None, None]
-    return torch.special.ndtr(score).sum(-1)
+    below: Tensor = torch.special.ndtr(score).sum(-1)
+    return below
 
 
 def _wrapped(angle: Tensor) -> Tensor:

@@ -51,8 +51,8 @@ class NumberTransformer(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.outputs = nn.ModuleList(nn.Linear(width, outputs) for _ in circular)
 
-    def forward(self, x: Tensor, told: Tensor, context: Tensor) -> Tensor:
-        """Vectors for all numbers, shape (B, L, O).
+    def forward(self, x: Tensor, told: Tensor, context: Tensor) -> list[Tensor]:
+        """Vectors for all numbers, each of shape (B, O).
 
         Args:
             x: numbers, shape (B, L); later ones may be missing.
@@ -60,15 +60,17 @@ class NumberTransformer(nn.Module):
             context: shape (B, C).
         """
         steps = x.shape[1]
-        earlier = [self._embedded(column, x[:, column]) for column in range(steps - 1)]
-        h = torch.stack([torch.zeros_like(self.told(told[:, 0])), *earlier], dim=1)
-        h = h + self.told(told) + self.positions.weight[:steps]
+        with _precisely(x):
+            earlier = [self._embedded(column, x[:, column]) for column in range(steps - 1)]
+            told = self.told(told)
+            h = torch.stack([torch.zeros_like(told[:, 0]), *earlier], dim=1) + told + self.positions.weight[:steps]
         causal = torch.full((1, steps, steps), float("-inf"), device=x.device).triu(1)
         condition = self._condition(context)
         for block in self.blocks:
             h = block(h, condition, causal)
-        h = self.norm(h)
-        return torch.stack([self.outputs[column](h[:, column]) for column in range(steps)], dim=1)
+        with _precisely(x):
+            columns = self.norm(h.float()).unbind(1)
+            return [output(column) for output, column in zip(self.outputs, columns, strict=False)]
 
     def begin(self, context: Tensor) -> Cache:
         """The cache before the first number.
@@ -106,3 +108,8 @@ class NumberTransformer(nn.Module):
         first = torch.zeros_like(x) if self.circular[column] else x
         out: Tensor = self.inputs[column](torch.cat([first[:, None], angles.sin(), angles.cos()], dim=1))
         return out
+
+
+def _precisely(x: Tensor) -> torch.autocast:
+    """No rounding to bfloat16 where numbers come in and mixtures go out."""
+    return torch.autocast(x.device.type, enabled=False)

@@ -1,9 +1,9 @@
 r"""What is known of the next number of a sequence of muons and jets before it is drawn.
 
-Where it may lie: azimuths on a circle, those of later jets outside of the arcs around earlier jets (`separation`), pT of
-jets above 20 GeV and, in falling order, below that of the jet before, if the map leaves these edges to the model. And
-where it is likely to lie: jets recoil from what there is already, so azimuths are best told from the direction opposite
-to the sum of the particles before, and a model is told the size, rapidity and mass of that sum.
+Where it may lie: azimuths on a circle, those of later jets outside of the arcs around earlier jets (`separation`), pT
+of jets above 20 GeV and, in falling order, below that of the jet before, if the map leaves these edges to the model.
+And where it is likely to lie: jets recoil from what there is already, so azimuths are best told from the direction
+opposite to the sum of the particles before, and a model is told the size, rapidity and mass of that sum.
 """
 
 import math

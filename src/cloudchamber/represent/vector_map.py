@@ -14,9 +14,9 @@ relative to the muon's, masses of muons and the azimuth of the whole are not lea
                      u = phi                             `circle`
 
 Most particles recoil from the muon, so `turned` cuts the circle open where few are. M and 2 g M are the mass and width
-of the Z: with m^2 = 2 pT pT' (cosh d_eta - cos d_phi) of the massless pair, its peak is a peak of one number. Every u is
-a monotone function of its value, given the other values of the muons or those before it, so ln |det du/dv| is the sum
-of the logarithms of the slopes.
+of the Z: with m^2 = 2 pT pT' (cosh d_eta - cos d_phi) of the massless pair, its peak is a peak of one number. Every u
+is a monotone function of its value, given the other values of the muons or those before it, so ln |det du/dv| is the
+sum of the logarithms of the slopes.
 """
 
 import math

@@ -132,7 +132,8 @@ def _peak(peak: Peak | None) -> PeakRecord | None:
 
 
 def _spectrum(one: Spectrum) -> SpectrumRecord:
+    score = None if one.score is None else ScoreRecord.of(one.score)
     return SpectrumRecord(
-        quantity=one.quantity.key, unit=one.quantity.unit, score=None if one.score is None else ScoreRecord.of(one.score),
-        bins=one.bins, within=one.within, worst=BinRecord.of(one.worst), excess_floor=one.excess_floor,
+        quantity=one.quantity.key, unit=one.quantity.unit, score=score, bins=one.bins, within=one.within,
+        worst=BinRecord.of(one.worst), excess_floor=one.excess_floor,
     )  # fmt: skip

@@ -10,6 +10,7 @@ so that e < 1 everywhere is a spectrum within 2 %. The floor of the worst excess
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,9 +35,8 @@ __all__ = ["Bin", "JetNumbers", "Spectrum", "ZJetsEvaluation", "evaluate_zjets",
 
 Array = NDArray[np.float64]
 _TOLERANCE = 0.02
-_FEWEST_IN_BIN = 2_000
-_SMALL_BIN = 200
-"""Events in a bin that is judged, of as many as make the bar, and of few."""
+_FEWEST_IN_BIN, _FEWEST_OF_FEW, _MANY = 2_000, 200, 100_000
+"""Events in a bin that is judged, of at least so many in all, and of fewer."""
 _LISTED = 3
 _TURN_ON = 1.0
 """Delta R up to which the cut turns on."""
@@ -156,20 +156,22 @@ def evaluate_zjets(
     """
     budget = Budget.named(budget) if isinstance(budget, str) else budget
     _require_comparable(candidate, reference)
-    pairs = [(n, of_one_multiplicity(candidate, n), of_one_multiplicity(reference, n))
-             for n in range(1, 1 + MOST_JETS)]  # fmt: skip
-    enough = [pair for pair in pairs if min(len(pair[1]), len(pair[2])) >= FEWEST_EVENTS]
+    found = [
+        _Pair(n, of_one_multiplicity(candidate, n), of_one_multiplicity(reference, n)) for n in range(1, 1 + MOST_JETS)
+    ]
+    enough = [pair for pair in found if min(len(pair.candidate), len(pair.reference)) >= FEWEST_EVENTS]
     if not enough:
         raise InputError(f"evaluate needs at least {FEWEST_EVENTS:,} events of one number of jets on either side.")
     numbers = tuple(
-        _compare(jets, a, b, budget, part(progress, k / len(enough), (k + 1) / len(enough)))
-        for k, (jets, a, b) in enumerate(enough)
+        _compare(pair, budget, part(progress, k / len(enough), (k + 1) / len(enough))) for k, pair in enumerate(enough)
     )
-    shares = tuple(tuple(len(pair[side]) / total for pair in pairs)
-                   for side, total in ((1, len(candidate)), (2, len(reference))))  # fmt: skip
+    shares = (
+        tuple(len(pair.candidate) / len(candidate) for pair in found),
+        tuple(len(pair.reference) / len(reference) for pair in found),
+    )
     tests = [test for one in numbers for test in _tests(one)]
     verdict = judge(tests, sum(int(one.plan.candidate.stop) for one in numbers), _notes(numbers))
-    return ZJetsEvaluation(budget, candidate.run, reference.run, numbers, (shares[0], shares[1]),
+    return ZJetsEvaluation(budget, candidate.run, reference.run, numbers, shares,
                            float(faults(candidate).mean()), verdict)  # fmt: skip
 
 
@@ -198,37 +200,58 @@ def _require_comparable(candidate: Events, reference: Events) -> None:
             raise InputError(f"{name} has event weights that are negative or not finite.")
 
 
-def _compare(jets: int, candidate: Events, reference: Events, budget: Budget, progress: Progress) -> JetNumbers:
-    n = budget.candidate_events(len(candidate))
-    a, b = candidate[:n], reference[: budget.reference_events(n)]
+class _Pair(NamedTuple):
+    """Events of one number of jets."""
+
+    jets: int
+    candidate: Events
+    reference: Events
+
+
+def _compare(pair: _Pair, budget: Budget, progress: Progress) -> JetNumbers:
+    jets, n = pair.jets, budget.candidate_events(len(pair.candidate))
+    a, b = pair.candidate[:n], pair.reference[: budget.reference_events(n)]
     plan = Plan.make(len(a), len(b), budget.pairs)
     one, two = (Table(quantity_table(events, jets), events.weight) for events in (a, b))
-    fewest = _FEWEST_IN_BIN if int(plan.reference.stop) >= 40 * _SMALL_BIN * 10 else _SMALL_BIN
+    work = _Work(one, two, plan, budget.bootstraps, _fewest(int(plan.reference.stop)))
     known = quantities(jets)
     spectra = []
     for k, quantity in enumerate(known):
         progress(f"spectra, {jets} jets", 0.5 * k / len(known))
-        columns = tuple(Column.per_event(table.x[:, k], table.weight) for table in (one, two))
-        spectra.append(_spectrum(quantity, columns[0], columns[1], plan, budget, fewest))
+        spectra.append(_spectrum(work, quantity, k))
     test = classifier_score(two, one, plan, pairs=budget.classifier_pairs, progress=part(progress, 0.5, 1.0))
-    names = [quantity.key for quantity in known]
-    masses = [table[rows] for table, rows in ((one, plan.candidate), (two, plan.reference))]
-    peaks = tuple(fit_peak(table.x[:, names.index("m_Z")], table.weight) for table in masses)
-    close = tuple(_close(events[rows]) for events, rows in ((a, plan.candidate), (b, plan.reference)))
+    mass = [quantity.key for quantity in known].index("m_Z")
+    peaks = [fit_peak(table.x[:, mass], table.weight) for table in (one[plan.candidate], two[plan.reference])]
+    close = _close(a[plan.candidate]), _close(b[plan.reference])
     return JetNumbers(
-        jets, plan, fewest, tuple(spectra), test, (peaks[0], peaks[1]), (close[0], close[1]),
-        _turn_on(known, one[plan.candidate], two[plan.reference], fewest), (one.x, two.x), (one.weight, two.weight),
+        jets, plan, work.fewest, tuple(spectra), test, (peaks[0], peaks[1]), close, _turn_on(work, known),
+        (one.x, two.x), (one.weight, two.weight),
     )  # fmt: skip
 
 
-def _spectrum(
-    quantity: Quantity, candidate: Column, reference: Column, plan: Plan, budget: Budget, fewest: int
-) -> Spectrum:
-    score = wasserstein_score(reference, candidate, plan, circular=quantity.circular, bootstraps=budget.bootstraps)
+def _fewest(n: int) -> int:
+    """Events that a bin must have to be judged, of so many in all."""
+    return _FEWEST_IN_BIN if n >= _MANY else _FEWEST_OF_FEW
+
+
+class _Work(NamedTuple):
+    """Quantities of candidate and reference, and how to compare them."""
+
+    candidate: Table
+    reference: Table
+    plan: Plan
+    bootstraps: int
+    fewest: int
+
+
+def _spectrum(work: _Work, quantity: Quantity, k: int) -> Spectrum:
+    candidate, reference = (Column.per_event(t.x[:, k], t.weight) for t in (work.candidate, work.reference))
+    plan = work.plan
+    score = wasserstein_score(reference, candidate, plan, circular=quantity.circular, bootstraps=work.bootstraps)
     edges = quantity.edges(reference.values)
-    found = _bins(candidate[plan.candidate], reference[plan.reference], edges, fewest)
+    found = _bins(candidate[plan.candidate], reference[plan.reference], edges, work.fewest)
     worst = max(found, key=lambda one: one.excess, default=None)
-    floors = [_bins(reference[one], reference[two], edges, fewest) for one, two in plan.pairs]
+    floors = [_bins(reference[one], reference[two], edges, work.fewest) for one, two in plan.pairs]
     excess = [max(one.excess for one in bins) for bins in floors if bins]
     within = sum(one.excess <= 1 for one in found)
     return Spectrum(quantity, score, len(found), within, worst, float(np.mean(excess)) if excess else None)
@@ -243,21 +266,20 @@ def _bins(candidate: Column, reference: Column, edges: Array, fewest: float) -> 
         # of a candidate that is the reference, since an empty bin knows no error
         error = float(two.error[k] / two.density[k] * np.sqrt(1 + two.events / one.events))
         deviation = float(ratio - 1)
-        found.append(Bin(float(edges[k]), float(edges[k + 1]), deviation, error,
-                         abs(deviation) / float(np.hypot(_TOLERANCE, error))))  # fmt: skip
+        excess = abs(deviation) / float(np.hypot(_TOLERANCE, error))
+        found.append(Bin(float(edges[k]), float(edges[k + 1]), deviation, error, excess))
     return found
 
 
-def _turn_on(known: Sequence[Quantity], candidate: Table, reference: Table, fewest: int) -> Bin | None:
+def _turn_on(work: _Work, known: Sequence[Quantity]) -> Bin | None:
     """The worst bin of Delta R of any two jets between the cut and 1."""
-    columns = [k for k, quantity in enumerate(known) if quantity.key.startswith("dR_j")]
     edges = np.arange(R_MIN, _TURN_ON + 0.05, 0.1).round(1)
-    found = [
-        one
-        for k in columns
-        for one in _bins(*(Column.per_event(table.x[:, k], table.weight) for table in (candidate, reference)), edges,
-                         min(fewest, _SMALL_BIN))  # fmt: skip
-    ]
+    one, two = work.candidate[work.plan.candidate], work.reference[work.plan.reference]
+    found = []
+    for k, quantity in enumerate(known):
+        if quantity.key.startswith("dR_j"):
+            candidate, reference = (Column.per_event(table.x[:, k], table.weight) for table in (one, two))
+            found += _bins(candidate, reference, edges, _FEWEST_OF_FEW)
     return max(found, key=lambda one: abs(one.deviation), default=None)
 
 
@@ -283,13 +305,12 @@ def _tests(one: JetNumbers) -> list[Finding | None]:
 def _notes(numbers: Sequence[JetNumbers]) -> list[str]:
     notes = []
     for one in numbers:
-        worst = sorted((s for s in one.spectra if s.worst), key=lambda s: -(s.worst.excess if s.worst else 0))[:_LISTED]
-        notes += [
-            f"{one.jets} {_plural(one.jets)}: {s.quantity.key} is {100 * s.worst.deviation:+.1f} ± {100 * s.worst.error:.1f} % "
-            f"at {s.worst.low:.3g} to {s.worst.high:.3g} {s.quantity.unit}".rstrip()
-            for s in worst
-            if s.worst and s.worst.excess > 1
-        ]
+        judged = sorted(((s.quantity, s.worst) for s in one.spectra if s.worst), key=lambda pair: -pair[1].excess)
+        for quantity, worst in judged[:_LISTED]:
+            if worst.excess > 1:
+                size = f"{100 * worst.deviation:+.1f} ± {100 * worst.error:.1f} %"
+                where = f"{worst.low:.3g} to {worst.high:.3g} {quantity.unit}".rstrip()
+                notes.append(f"{one.jets} {_plural(one.jets)}: {quantity.key} is {size} at {where}")
     return notes
 
 

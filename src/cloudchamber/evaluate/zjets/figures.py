@@ -13,7 +13,15 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from cloudchamber.evaluate.figures.histogram import Histogram
-from cloudchamber.evaluate.figures.style import INK, PALETTE, REFERENCE, PanelAxes, logarithmic, panel_grid
+from cloudchamber.evaluate.figures.style import (
+    CANDIDATE,
+    INK,
+    PALETTE,
+    REFERENCE,
+    PanelAxes,
+    logarithmic,
+    panel_grid,
+)
 from cloudchamber.evaluate.sample import Column
 from cloudchamber.evaluate.zjets.quantities import Quantity, quantities
 from cloudchamber.physics.zjets import R_MIN
@@ -23,6 +31,7 @@ __all__ = ["JetTables", "draw_plane", "draw_spectra"]
 Array = NDArray[np.float64]
 _COLUMNS = 4
 _RATIO = (0.85, 1.15)
+_COLOURS = (CANDIDATE, *(colour for colour in PALETTE if colour != CANDIDATE))
 _LOWEST = 1e-3
 """Of a logarithmic axis, in units of the highest bin."""
 
@@ -66,7 +75,9 @@ def draw_spectra(tables: JetTables, keys: Sequence[str] | None = None) -> Figure
     for pair, (k, quantity) in zip(axes, chosen, strict=True):
         _draw_spectrum(pair, tables, k, quantity)
     handles: list[Patch | Line2D] = [Patch(color=REFERENCE, alpha=0.45, label="reference")]
-    handles += [Line2D([], [], color=color, label=name) for name, color in zip(tables.candidates, PALETTE, strict=False)]
+    handles += [
+        Line2D([], [], color=color, label=name) for name, color in zip(tables.candidates, _COLOURS, strict=False)
+    ]
     figure.legend(handles=handles, loc="upper right", ncols=len(handles), bbox_to_anchor=(0.995, 0.999))
     plural = "jet" if tables.jets == 1 else "jets"
     figure.text(0.01, 0.993, tables.title or rf"$pp \to Z(\mu\mu)$ + {tables.jets} {plural}", ha="left", va="top")
@@ -81,7 +92,7 @@ def _draw_spectrum(axes: PanelAxes, tables: JetTables, column: int, quantity: Qu
     with np.errstate(divide="ignore", invalid="ignore"):
         own = truth.error / truth.density
     axes.ratio.stairs(1 + own, edges, baseline=1 - own, fill=True, color=REFERENCE, alpha=0.35, lw=0)
-    for candidate, color in zip(tables.candidates.values(), PALETTE, strict=False):
+    for candidate, color in zip(tables.candidates.values(), _COLOURS, strict=False):
         values = _Values(*candidate)
         made = Histogram.fill(Column.per_event(values.x[:, column], values.weight), edges)
         axes.main.stairs(made.density, edges, color=color, lw=1.2)
@@ -122,11 +133,12 @@ def draw_plane(tables: JetTables, keys: tuple[str, str]) -> Figure:
     edges = [_plane_edges(q, tables.reference[0][:, k]) for q, k in zip(known, places, strict=True)]
     maps = {name: _map(_Values(*sample), places, edges) for name, sample in samples.items()}
     top = max(float(grid.max()) for grid in maps.values())
+    low = max(1e-4 * top, min(float(grid[grid > 0].min()) for grid in maps.values()))
     figure = Figure(figsize=(3.1 * len(maps) + 1.1, 3.6))
     for k, (name, grid) in enumerate(maps.items()):
         axes = figure.add_axes(((0.55 + 3.1 * k) / (3.1 * len(maps) + 1.1), 0.16, 2.6 / (3.1 * len(maps) + 1.1), 0.7))
         shown = np.ma.masked_equal(grid.T, 0)
-        mesh = axes.pcolormesh(edges[0], edges[1], shown, norm=LogNorm(1e-4 * top, top), cmap="viridis", rasterized=True)
+        mesh = axes.pcolormesh(edges[0], edges[1], shown, norm=LogNorm(low, top), cmap="viridis", rasterized=True)
         axes.set_title(name)
         axes.set_xlabel(known[0].label)
         if k == 0:

@@ -48,7 +48,8 @@ def fit_peak(masses: Array, weight: Array | None = None) -> Peak | None:
     def shares(parameters: Array) -> Array:
         place, width = parameters
         below = np.arctan(2 * (edges - place) / width)
-        return np.diff(below) / (below[-1] - below[0])
+        out: Array = np.diff(below) / (below[-1] - below[0])
+        return out
 
     def loss(parameters: Array) -> float:
         return -float(counts @ np.log(np.maximum(shares(parameters), 1e-300)))

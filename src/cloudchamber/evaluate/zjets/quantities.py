@@ -182,14 +182,9 @@ def quantity_table(events: Events, jets: int) -> Array:
 
 
 def _of_muons() -> list[Quantity]:
-    found = []
-    for place, name, key in ((0, r"\mu^-", "mu-"), (1, r"\mu^+", "mu+")):
-        found += [
-            Quantity(f"pT_{key}", f"$p_T({name})$", "GeV", lambda v, p=place: v.particles.pt[:, p], log=True, start=0.0),
-            Quantity(f"eta_{key}", rf"$\eta({name})$", "", lambda v, p=place: v.particles.eta[:, p]),
-        ]
     return [
-        *found,
+        *_of_muon(0, r"\mu^-", "mu-"),
+        *_of_muon(1, r"\mu^+", "mu+"),
         Quantity("m_Z", r"$m_{\mu\mu}$", "GeV", lambda v: v.boson.mass, log=True, fixed=_MASS_EDGES),
         Quantity("pT_Z", r"$p_T(Z)$", "GeV", lambda v: v.boson.pt, log=True, start=0.0),
         Quantity("y_Z", "$y(Z)$", "", lambda v: v.boson.rapidity),
@@ -198,6 +193,13 @@ def _of_muons() -> list[Quantity]:
                  lambda v: v.particles.eta[:, 1] - v.particles.eta[:, 0]),
         Quantity("dR_mumu", r"$\Delta R(\mu^+, \mu^-)$", "", lambda v: v.distance(0, 1), fixed=_DELTA_R_EDGES),
     ]  # fmt: skip
+
+
+def _of_muon(place: int, name: str, key: str) -> list[Quantity]:
+    return [
+        Quantity(f"pT_{key}", f"$p_T({name})$", "GeV", lambda v: v.particles.pt[:, place], log=True, start=0.0),
+        Quantity(f"eta_{key}", rf"$\eta({name})$", "", lambda v: v.particles.eta[:, place]),
+    ]
 
 
 def _of_jet(place: int) -> list[Quantity]:

@@ -1,7 +1,8 @@
 """The report of muons and jets: one self-contained page with the verdict, the tables and the figures."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,21 +39,20 @@ def draw_zjets(evaluation: ZJetsEvaluation, folder: Path) -> list[Picture]:
         tables, plural = _tables(one), "jet" if one.jets == 1 else "jets"
         drawn.append(_saved(f"spectra-{one.jets}", f"Spectra of {one.jets} {plural}", draw_spectra, tables, folder))
         if one.jets in _PLANES:
-            keys = _PLANES[one.jets]
-            drawn.append(
-                _saved(f"plane-{one.jets}", f"The cut on Delta R, {one.jets} jets", lambda t, k=keys: draw_plane(t, k),
-                       tables, folder)
-            )  # fmt: skip
+            draw = partial(draw_plane, keys=_PLANES[one.jets])
+            drawn.append(_saved(f"plane-{one.jets}", f"The cut on Delta R, {one.jets} jets", draw, tables, folder))
     return drawn
 
 
 def _tables(one: JetNumbers) -> JetTables:
     plan = one.plan
     (a, b), (u, w) = one.tables, one.weights
-    return JetTables(one.jets, (b[plan.reference], w[plan.reference]), {"candidate": (a[plan.candidate], u[plan.candidate])})
+    return JetTables(
+        one.jets, (b[plan.reference], w[plan.reference]), {"candidate": (a[plan.candidate], u[plan.candidate])}
+    )
 
 
-def _saved(name: str, title: str, draw, tables: JetTables, folder: Path) -> Picture:  # noqa: ANN001
+def _saved(name: str, title: str, draw: Callable[[JetTables], Figure], tables: JetTables, folder: Path) -> Picture:
     with house_style():
         save_figure(draw(tables), folder / name)
     return Picture(name, title, folder / f"{name}.png")
