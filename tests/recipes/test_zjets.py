@@ -15,6 +15,7 @@ from cloudchamber.recipes import store
 from cloudchamber.recipes.generation import load
 from cloudchamber.recipes.store import load_model, save_model
 from cloudchamber.represent.vector import VectorRepresentation, values_of
+from cloudchamber.tensors.batch import Batch
 
 TINY = """
 name = "tiny-zjets"
@@ -112,8 +113,8 @@ def test_every_event_is_scored(run: Path, zjets_events: Events, tmp_path: Path) 
     trained = load_model(str(run))
     whole = [k for k in range(20) if k not in (2, 4, 6)]
     with torch.no_grad():
-        inner = trained.model.log_prob(trained.representation.encode(zjets_events[whole])).double()
-    found = values_of(zjets_events[whole])
+        inner = trained.model.log_prob(trained.representation.encode(zjets_events[np.array(whole)])).double()
+    found = values_of(zjets_events[np.array(whole)])
     expected = inner + trained.representation.log_det(found) - np.log(2 * np.pi)
     np.testing.assert_allclose(table["kinematics"].to_numpy()[whole], expected.numpy(), rtol=1e-3, atol=1e-2)
 
@@ -152,6 +153,28 @@ def test_jetgpt_keeps_every_cut_before_it_is_trained(run: Path) -> None:
     for jets in (2, 3):
         made = load(str(run)).sample(600, seed=3, jets=jets)
         assert not faults(made).any()
+
+
+def test_the_density_of_jetgpt_integrates_to_one_beside_the_cuts(run: Path, zjets_events: Events) -> None:
+    trained = load_model(str(run))
+    if trained.card.preset.vector.model != "jetgpt":
+        pytest.skip("other models have no edges")
+    event = zjets_events[np.flatnonzero(zjets_events.counts == 5)[:1]]
+    batch, n = trained.representation.encode(event)["event"], 8_000
+    edges = {9: (-12.0, 12.0), 13: (-12.0, 12.0), 12: (-np.pi, np.pi), 16: (-np.pi, np.pi)}
+    for column, (low, high) in edges.items():
+        grid = torch.linspace(low, high, n + 1, dtype=torch.float64)
+        x = batch.x.double().repeat(n, 1, 1)
+        x[:, column, 0] = (grid[1:] + grid[:-1]) / 2
+        so_far = torch.arange(17) < column
+        rows = [Batch(one, torch.ones(len(one)), batch.context.expand(len(one), -1), mask.expand(len(one), -1))
+                for one, mask in ((x, torch.arange(17) <= column), (x[:1], so_far))]  # fmt: skip
+        with torch.no_grad():
+            whole, before = (trained.model["event"].log_prob(one) for one in rows)
+        density = (whole - before).exp()
+        assert float(density.sum() * (grid[1] - grid[0])) == pytest.approx(1, abs=0.01)
+        if column == 16:
+            assert (density == 0).any()
 
 
 def test_a_model_of_jets_is_listed(

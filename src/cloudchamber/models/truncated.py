@@ -13,7 +13,7 @@ taken in the tail where they are small, so that no edge is too far out.
 """
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import torch
 from torch import Tensor
@@ -55,7 +55,7 @@ class TruncatedMixture(NamedTuple):
         inside = _into(x.double(), support)
         log_weights = self.logits.log_softmax(1)
         joint = (log_weights + self._log_density(inside, support)).logsumexp(1)
-        if not (isinstance(support, Line) or (isinstance(support, Circle) and support.arcs is None)):
+        if _has_edges(support):
             joint = joint - (log_weights + self._log_masses(support)).logsumexp(1)
         density: Tensor = joint.masked_fill((x - inside).abs() > _ROUNDING, float("-inf"))
         return density
@@ -67,8 +67,8 @@ class TruncatedMixture(NamedTuple):
             uniform: two numbers in [0, 1) for each row, shape (B, 2).
             support: of the numbers.
         """
-        masses = self.logits if isinstance(support, Line) else self.logits + self._log_masses(support)
-        label = choose(masses.double(), uniform[:, 0].double())[:, None]
+        logits = self.logits + self._log_masses(support) if _has_edges(support) else self.logits
+        label = choose(logits.double(), uniform[:, 0].double())[:, None]
         mean, scale = self.means.gather(1, label)[:, 0], self.log_scales.gather(1, label)[:, 0].exp()
         # the middle of a step of the random numbers, so that neither end of the support is drawn
         share = uniform[:, 1].double() + 2.0**-25
@@ -98,6 +98,10 @@ class TruncatedMixture(NamedTuple):
         low = (gaps.low.to(scale)[:, None, :, None] + shift) / scale[..., None, None]
         high = (gaps.high.to(scale)[:, None, :, None] + shift) / scale[..., None, None]
         return _log_mass(low, high).flatten(2).logsumexp(-1)
+
+
+def _has_edges(support: Support) -> TypeGuard[Interval | Circle]:
+    return isinstance(support, Interval) or (isinstance(support, Circle) and support.arcs is not None)
 
 
 def _log_mass(low: Tensor, high: Tensor) -> Tensor:
