@@ -96,11 +96,12 @@ def judge(
     *, folder: Folder, reference: Annotated[list[Path], typer.Option(help="Folders of events that no model has seen.")],
     events: Annotated[int, typer.Option(help="Of each number of jets.")] = 300_000,
     pairs: Annotated[int, typer.Option(help="Truth-truth pairs of the floors.")] = 3,
+    numbers: Annotated[list[int], typer.Option("--jets", help="Numbers of jets.")] = list(range(1, 1 + MOST_JETS)),  # noqa: B006
 ) -> None:  # fmt: skip
     """Make and measure events of every run."""
     truth = Events.concatenate([files.read(path) for path in reference])
     (folder / JUDGED).mkdir(exist_ok=True)
-    for jets in range(1, 1 + MOST_JETS):
+    for jets in numbers:
         known = of_one_multiplicity(truth, jets)
         if len(known) < FEWEST_EVENTS:
             typer.echo(f"{jets} jets: only {len(known)} reference events, left out")

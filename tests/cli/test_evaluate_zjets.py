@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from cloudchamber.cli.main import main
+from cloudchamber.errors import InputError
 from cloudchamber.events import Events
 from cloudchamber.formats import parquet
+from cloudchamber.recipes.comparison import read_metrics
+from cloudchamber.recipes.packing import summary
 
 
 def evaluate(*words: object) -> int:
@@ -37,6 +40,11 @@ def test_a_report_is_written(sample: Path, tmp_path: Path, capsys: pytest.Captur
     assert "Spectra of 1 jet" in page
     assert "http" not in page.replace("Content-Security-Policy", "").replace("http-equiv", "")
     assert (out / "figures" / "spectra-1.png").stat().st_size > 10_000
+    kept = summary(out / "metrics.json")
+    assert kept["classifier_auc"]["value"] == pytest.approx(document["jets"][0]["auc"]["value"], rel=1e-4)
+    assert kept["jets"]["1"]["events"] == 1000
+    with pytest.raises(InputError, match="compare does not know"):
+        read_metrics(out)
 
 
 def test_bad_input_is_one_sentence(
