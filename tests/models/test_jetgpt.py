@@ -99,6 +99,7 @@ def test_nothing_lies_beyond_an_edge(model: JetGPT) -> None:
         assert model.log_prob(rows(x)).isfinite().all()
         x[:, 2] = x[:, 1] + 0.69
         assert torch.isneginf(model.log_prob(rows(x))).all()
+        assert model.losses(rows(x), RowRng((1,), 5_000))["nll"].isfinite().all()
 
 
 def test_a_row_may_end_early(model: JetGPT) -> None:

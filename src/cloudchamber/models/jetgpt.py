@@ -9,7 +9,7 @@ before. Events may end early: rows have as many numbers as their mask says.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import torch
@@ -95,13 +95,13 @@ class JetGPT(nn.Module):
             head.bias.data.copy_(torch.cat(first))
 
     def losses(self, rows: Batch, rng: Rng) -> Mapping[str, Tensor]:
-        """Minus the log-density of each row.
+        """Minus the log-density of each row, with numbers that rounding has put beyond an edge put back.
 
         Args:
             rows: a batch.
             rng: not used; the loss is exact.
         """
-        return {"nll": -self.log_prob(rows)}
+        return {"nll": -self._summed(rows, TruncatedMixture.log_prob_inside)}
 
     def log_prob(self, rows: Batch) -> Tensor:
         """Log-density of the numbers of each row, shape (B,); minus infinity beyond an edge.
@@ -109,6 +109,9 @@ class JetGPT(nn.Module):
         Args:
             rows: x (B, L, 1), mask (B, L), context (B, C).
         """
+        return self._summed(rows, TruncatedMixture.log_prob)
+
+    def _summed(self, rows: Batch, log_prob: Callable[[TruncatedMixture, Tensor, Support], Tensor]) -> Tensor:
         assert rows.mask is not None
         assert rows.context is not None
         x = rows.x[..., 0]
@@ -120,7 +123,7 @@ class JetGPT(nn.Module):
             if len(there):
                 mixture = self._mixture(column, out[column][there], one.direction[there])
                 support = self.rules.support(column, x[there])
-                total = total.index_add(0, there, mixture.log_prob(x[there, column], support))
+                total = total.index_add(0, there, log_prob(mixture, x[there, column], support))
         return total
 
     @torch.no_grad()

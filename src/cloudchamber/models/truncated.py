@@ -52,13 +52,22 @@ class TruncatedMixture(NamedTuple):
             x: shape (B,).
             support: of the numbers.
         """
+        beyond = (x - _into(x.double(), support)).abs() > _ROUNDING
+        return self.log_prob_inside(x, support).masked_fill(beyond, float("-inf"))
+
+    def log_prob_inside(self, x: Tensor, support: Support) -> Tensor:
+        """Log-density at the nearest numbers of the support, which is always finite; shape (B,).
+
+        Args:
+            x: shape (B,).
+            support: of the numbers.
+        """
         inside = _into(x.double(), support)
         log_weights = self.logits.log_softmax(1)
         joint = (log_weights + self._log_density(inside, support)).logsumexp(1)
         if _has_edges(support):
             joint = joint - (log_weights + self._log_masses(support)).logsumexp(1)
-        density: Tensor = joint.masked_fill((x - inside).abs() > _ROUNDING, float("-inf"))
-        return density
+        return joint
 
     def sample(self, uniform: Tensor, support: Support) -> Tensor:
         """One number for each row, shape (B,).

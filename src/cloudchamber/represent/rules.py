@@ -23,6 +23,9 @@ __all__ = ["JetRules", "Recoil"]
 _LINE = Line()
 _OF_JET_PT = 0
 _PT_SCALE, _MASS_SCALE = 50.0, 100.0
+"""GeV."""
+_FAR = 1e3
+"""Where nothing bounds a score."""
 
 
 class Recoil(NamedTuple):
@@ -98,10 +101,6 @@ class JetRules:
         told = torch.stack([(pt / _PT_SCALE + 1e-3).log(), (mass / _MASS_SCALE).log(), rapidity, direction.cos(),
                             direction.sin()], dim=1)  # fmt: skip
         return Recoil(direction, told.float())
-
-
-_FAR = 1e3
-"""Where nothing bounds a score."""
 
 
 def _summed(values: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
