@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
-from cloudchamber.evaluate.figures.style import PALETTE, house_style
-from cloudchamber.evaluate.zjets.figures import JetTables, draw_plane, draw_spectra
+from cloudchamber.evaluate.figures.style import house_style
+from cloudchamber.evaluate.zjets.figures import COLOURS, JetTables, draw_plane, draw_spectra
 
 __all__ = ["write_page"]
 
@@ -104,7 +104,7 @@ def _row(name: str, jets: int, document: Mapping[str, Any]) -> str:
         "–" if turn_on is None else _percent(turn_on), *_peak(one),
         "–" if worst is None else f"{worst['quantity']}: {_percent(worst['worst'])}",
         f"{sum(s['within'] for s in one['spectra'])} of {bins}", f"{cost['milliseconds']:.2f}",
-        f"{cost['parameters']:,}", f"{cost['minutes']:.0f} min, {cost['training_events']:,} events",
+        f"{cost['parameters']:,}", f"{cost['minutes']:.3g} min, {cost['training_events']:,} events",
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"
 
@@ -137,7 +137,7 @@ def _or_dash(value: float | None, form: str) -> str:
 
 def _bars(whole: Mapping[tuple[str, int], Mapping[str, Any]]) -> str:
     """Whether diffusion beats the normalising flow, and who is the best."""
-    lines = ["", "## What this says", ""]
+    lines = ["## What this says", ""]
     for jets in sorted({jets for _, jets in whole}):
         areas = {m: whole[m, jets]["jets"][0]["auc"]["value"] for m in NAMES if (m, jets) in whole}
         best = min(areas, key=lambda m: areas[m])
@@ -165,12 +165,14 @@ def _spectra(jets: int, models: Sequence[str], measured: Path, images: Path) -> 
             reference = (file["reference"].astype(float), file["weight"])
     assert reference is not None
     tables = JetTables(jets, reference, candidates)
-    _save(draw_spectra(tables, SPECTRA[jets]), images / f"zjets-spectra-{jets}.png")
+    with house_style():
+        _save(draw_spectra(tables, SPECTRA[jets]), images / f"zjets-spectra-{jets}.png")
     plural = "jet" if jets == 1 else "jets"
     text = f"\n## {jets} {plural}\n\n![Spectra with ratios to Pythia8; dotted lines are 2 %, bands statistical errors]"
     text += f"(images/zjets-spectra-{jets}.png)\n"
     if jets in PLANES:
-        _save(draw_plane(tables, PLANES[jets]), images / f"zjets-plane-{jets}.png")
+        with house_style():
+            _save(draw_plane(tables, PLANES[jets]), images / f"zjets-plane-{jets}.png")
         text += f"\n![Two jets within Delta R = 0.4, the dashed line, do not exist](images/zjets-plane-{jets}.png)\n"
     return text
 
@@ -183,7 +185,7 @@ def _sizes(rows: Mapping[Key, Mapping[str, Any]], images: Path) -> str:
     with house_style():
         figure = Figure(figsize=(3.6 * len(numbers), 3.2), layout="constrained")
         for axes, jets in zip(np.atleast_1d(figure.subplots(1, len(numbers), sharey=True)), numbers, strict=True):
-            for (model, name), color in zip(NAMES.items(), PALETTE, strict=True):
+            for (model, name), color in zip(NAMES.items(), COLOURS, strict=True):
                 chosen = sorted(
                     (one["cost"]["training_events"], one["jets"][0]["auc"]["value"], one["jets"][0]["auc"]["error"])
                     for key, one in rows.items()
@@ -194,6 +196,7 @@ def _sizes(rows: Mapping[Key, Mapping[str, Any]], images: Path) -> str:
                     axes.errorbar(size, area, error, color=color, marker="o", ms=4, lw=1.2, label=name)
             axes.axhline(0.5, color="0.5", lw=0.8)
             axes.set_xscale("log")
+            axes.xaxis.set_minor_formatter(NullFormatter())
             axes.set_xlabel("training events")
             axes.set_title(f"{jets} {'jet' if jets == 1 else 'jets'}")
         figure.axes[0].set_ylabel("AUC of boosted trees")
@@ -203,5 +206,4 @@ def _sizes(rows: Mapping[Key, Mapping[str, Any]], images: Path) -> str:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    with mpl.rc_context({"font.size": 11.0}):
-        figure.savefig(path, dpi=100, pil_kwargs={"compress_level": 9, "optimize": True})
+    figure.savefig(path, dpi=100, pil_kwargs={"compress_level": 9, "optimize": True})

@@ -1,5 +1,7 @@
 """Muons and jets against themselves and against a sample with planted faults."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from cloudchamber.evaluate.budget import Budget
 from cloudchamber.evaluate.zjets.document import ZJetsDocument, zjets_document
 from cloudchamber.evaluate.zjets.evaluation import ZJetsEvaluation, evaluate_zjets
 from cloudchamber.evaluate.zjets.peak import fit_peak
+from cloudchamber.evaluate.zjets.report import draw_zjets, zjets_page
 from cloudchamber.events import Events, ProtonBeams, RunInfo
 from cloudchamber.physics.zjets import JET, MUON, MUON_MASS, JetEvents
 
@@ -81,6 +84,15 @@ def test_the_document_comes_back(same: ZJetsEvaluation) -> None:
     document = zjets_document(same, "a", "b")
     assert ZJetsDocument.model_validate_json(document.model_dump_json()) == document
     assert document.jets[0].auc.floor is not None
+
+
+def test_figures_and_page_hold_spectra_and_the_plane_of_the_cut(same: ZJetsEvaluation, tmp_path: Path) -> None:
+    pictures = draw_zjets(same, tmp_path)
+    assert [picture.name for picture in pictures] == ["spectra-2", "plane-2"]
+    page = zjets_page(zjets_document(same, "made <b>", "truth"), pictures)
+    assert page.count("data:image/png;base64,") == 2
+    assert "made &lt;b&gt;" in page
+    assert "dR_j1j2" in page
 
 
 def test_the_peak_of_a_known_distribution_is_found() -> None:

@@ -10,6 +10,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from cloudchamber.evaluate.figures.histogram import Histogram
@@ -26,12 +27,13 @@ from cloudchamber.evaluate.sample import Column
 from cloudchamber.evaluate.zjets.quantities import Quantity, quantities
 from cloudchamber.physics.zjets import R_MIN
 
-__all__ = ["JetTables", "draw_plane", "draw_spectra"]
+__all__ = ["COLOURS", "JetTables", "draw_plane", "draw_spectra"]
 
 Array = NDArray[np.float64]
 _COLUMNS = 4
 _RATIO = (0.85, 1.15)
-_COLOURS = (CANDIDATE, *(colour for colour in PALETTE if colour != CANDIDATE))
+_DECADE = 10.0
+COLOURS = (CANDIDATE, *(colour for colour in PALETTE if colour != CANDIDATE))
 _LOWEST = 1e-3
 """Of a logarithmic axis, in units of the highest bin."""
 
@@ -76,7 +78,7 @@ def draw_spectra(tables: JetTables, keys: Sequence[str] | None = None) -> Figure
         _draw_spectrum(pair, tables, k, quantity)
     handles: list[Patch | Line2D] = [Patch(color=REFERENCE, alpha=0.45, label="reference")]
     handles += [
-        Line2D([], [], color=color, label=name) for name, color in zip(tables.candidates, _COLOURS, strict=False)
+        Line2D([], [], color=color, label=name) for name, color in zip(tables.candidates, COLOURS, strict=False)
     ]
     figure.legend(handles=handles, loc="upper right", ncols=len(handles), bbox_to_anchor=(0.995, 0.999))
     plural = "jet" if tables.jets == 1 else "jets"
@@ -89,18 +91,24 @@ def _draw_spectrum(axes: PanelAxes, tables: JetTables, column: int, quantity: Qu
     edges = quantity.edges(reference.x[:, column])
     truth = Histogram.fill(Column.per_event(reference.x[:, column], reference.weight), edges)
     axes.main.stairs(truth.density, edges, fill=True, color=REFERENCE, alpha=0.45, lw=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        own = truth.error / truth.density
-    axes.ratio.stairs(1 + own, edges, baseline=1 - own, fill=True, color=REFERENCE, alpha=0.35, lw=0)
-    for candidate, color in zip(tables.candidates.values(), _COLOURS, strict=False):
+    _band(axes.ratio, edges, np.ones(len(truth.density)), _over(truth.error, truth), REFERENCE)
+    for candidate, color in zip(tables.candidates.values(), COLOURS, strict=False):
         values = _Values(*candidate)
         made = Histogram.fill(Column.per_event(values.x[:, column], values.weight), edges)
         axes.main.stairs(made.density, edges, color=color, lw=1.2)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio, error = made.density / truth.density, made.error / truth.density
+        ratio = _over(made.density, truth)
         axes.ratio.stairs(ratio, edges, baseline=None, color=color, lw=1.1)
-        axes.ratio.stairs(ratio + error, edges, baseline=ratio - error, fill=True, color=color, alpha=0.2, lw=0)
+        _band(axes.ratio, edges, ratio, _over(made.error, truth), color)
     _finish(axes, quantity, edges, float(truth.density.max()))
+
+
+def _over(values: Array, truth: Histogram) -> Array:
+    """Values over the reference's density, NaN where it is zero."""
+    return np.divide(values, truth.density, out=np.full_like(values, np.nan), where=truth.density > 0)
+
+
+def _band(axes: Axes, edges: Array, middle: Array, half: Array, color: str) -> None:
+    axes.stairs(middle + half, edges, baseline=middle - half, fill=True, color=color, alpha=0.22, lw=0)
 
 
 def _finish(axes: PanelAxes, quantity: Quantity, edges: Array, top: float) -> None:
@@ -134,9 +142,10 @@ def draw_plane(tables: JetTables, keys: tuple[str, str]) -> Figure:
     maps = {name: _map(_Values(*sample), places, edges) for name, sample in samples.items()}
     top = max(float(grid.max()) for grid in maps.values())
     low = max(1e-4 * top, min(float(grid[grid > 0].min()) for grid in maps.values()))
-    figure = Figure(figsize=(3.1 * len(maps) + 1.1, 3.6))
+    wide = 3.1 * len(maps) + 1.5
+    figure = Figure(figsize=(wide, 3.6))
     for k, (name, grid) in enumerate(maps.items()):
-        axes = figure.add_axes(((0.55 + 3.1 * k) / (3.1 * len(maps) + 1.1), 0.16, 2.6 / (3.1 * len(maps) + 1.1), 0.7))
+        axes = figure.add_axes(((0.6 + 3.1 * k) / wide, 0.16, 2.6 / wide, 0.7))
         shown = np.ma.masked_equal(grid.T, 0)
         mesh = axes.pcolormesh(edges[0], edges[1], shown, norm=LogNorm(low, top), cmap="viridis", rasterized=True)
         axes.set_title(name)
@@ -144,8 +153,10 @@ def draw_plane(tables: JetTables, keys: tuple[str, str]) -> Figure:
         if k == 0:
             axes.set_ylabel(known[1].label)
         _mark_cut(axes, keys)
-    bar = figure.add_axes((1 - 0.75 / (3.1 * len(maps) + 1.1), 0.16, 0.13 / (3.1 * len(maps) + 1.1), 0.7))
-    figure.colorbar(mesh, cax=bar, label="density, a. u.")
+    bar = figure.add_axes((1 - 1.25 / wide, 0.16, 0.13 / wide, 0.7))
+    figure.colorbar(mesh, cax=bar, label="share of events in a cell")
+    if top < _DECADE * low:
+        bar.yaxis.set_minor_formatter(NullFormatter())
     return figure
 
 
@@ -163,7 +174,7 @@ def _map(values: _Values, places: Sequence[int], edges: Sequence[Array]) -> Arra
 
 def _mark_cut(axes: Axes, keys: tuple[str, str]) -> None:
     """Where jets may not be."""
-    line = {"color": "white", "lw": 1.4, "ls": "--"}
+    line = {"color": CANDIDATE, "lw": 1.4, "ls": "--"}
     if keys[0].startswith("dR_j"):
         axes.axvline(R_MIN, **line)  # type: ignore[arg-type]
     if keys[1].startswith("dR_j"):
