@@ -1,7 +1,7 @@
 """Figures of muons and jets: spectra with ratio panels for any number of candidates, and planes of two quantities."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -52,12 +52,14 @@ class JetTables:
         reference: quantities and weights of the reference, shapes (N, quantities) and (N,).
         candidates: the same of candidates by name; at most four.
         title: for the top of a figure.
+        bands: of quantities by key, the first candidate's spectrum with the uncertainty of its model.
     """
 
     jets: int
     reference: tuple[Array, Array]
     candidates: Mapping[str, tuple[Array, Array]]
     title: str = ""
+    bands: Mapping[str, Histogram] = field(default_factory=dict)
 
     def names(self) -> list[str]:
         """Keys of the columns."""
@@ -92,13 +94,15 @@ def _draw_spectrum(axes: PanelAxes, tables: JetTables, column: int, quantity: Qu
     truth = Histogram.fill(Column.per_event(reference.x[:, column], reference.weight), edges)
     axes.main.stairs(truth.density, edges, fill=True, color=REFERENCE, alpha=0.45, lw=0)
     _band(axes.ratio, edges, np.ones(len(truth.density)), _over(truth.error, truth), REFERENCE)
-    for candidate, color in zip(tables.candidates.values(), COLOURS, strict=False):
+    for number, (candidate, color) in enumerate(zip(tables.candidates.values(), COLOURS, strict=False)):
         values = _Values(*candidate)
         made = Histogram.fill(Column.per_event(values.x[:, column], values.weight), edges)
+        if number == 0 and quantity.key in tables.bands:
+            made = tables.bands[quantity.key]
         axes.main.stairs(made.density, edges, color=color, lw=1.2)
         ratio = _over(made.density, truth)
         axes.ratio.stairs(ratio, edges, baseline=None, color=color, lw=1.1)
-        _band(axes.ratio, edges, ratio, _over(made.error, truth), color)
+        _band(axes.ratio, edges, ratio, _over(made.total_error, truth), color)
     _finish(axes, quantity, edges, float(truth.density.max()))
 
 
