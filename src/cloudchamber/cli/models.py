@@ -32,20 +32,20 @@ def models() -> None:
     typer.echo("All measurements: the JSON cards beside the weights, in the folder 'pretrained' of the package.")
 
 
+def _level(card: "Card") -> str:
+    return "–" if "incident_energy_GeV" in card.domain else card.preset.level.value
+
+
 def _beams(card: "Card") -> str:
     if card.data.beams is not None:
         return card.data.beams.name
     if card.data.protons is not None:
         return f"pp, {2 * card.data.protons.energy / 1000:g} TeV"
-    if card.preset.family == "calo":
-        return "-"
+    if "incident_energy_GeV" in card.domain:
+        return "showers, {:.3g} to {:.3g} GeV".format(*card.domain["incident_energy_GeV"])
     from cloudchamber.recipes.phase_space import energies_of
 
     return "any, {:.0f} to {:.0f} GeV".format(*energies_of(card))
-
-
-def _level(card: "Card") -> str:
-    return "-" if card.preset.family == "calo" else card.preset.level.value
 
 
 def _auc(card: "Card") -> str:
