@@ -42,7 +42,8 @@ def evaluate(
     With --ensemble every spectrum gets a band for the uncertainty of the model: the spread of models that differ by
     chance alone, such as those of `train --members`, each with events of its own seed. With --training besides, the
     error that all members share is part of the band. Floors need a large reference: best 21 times as many events as are
-    judged. All samples must have the same beams, cuts and level of decays.
+    judged. All samples must have the same beams, cuts and level of decays. Muons and jets of two protons are recognised
+    by their beams and compared by number of jets.
 
     Example:
         cloudchamber evaluate events.parquet --reference reference --out report --budget quick
@@ -59,12 +60,17 @@ def evaluate(
         binning: the CaloChallenge's binning file, where files of showers do not tell their geometry.
     """
     from cloudchamber.formats.showers import holds_showers
+    from cloudchamber.recipes.zjets_evaluation import holds_zjets
 
     if holds_showers(file) or holds_showers(reference):
         _refuse({"--ensemble": ensemble, "--accept": accept}, "showers")
         _showers(file, reference, out, budget=budget, showers=events, binning=binning, training=training)
         return
     _refuse({"--binning": binning}, "events")
+    if holds_zjets(file) or holds_zjets(reference):
+        _refuse({"--ensemble": ensemble, "--accept": accept, "--training": training}, "muons and jets")
+        _jets(file, reference, out, budget=budget, events=events)
+        return
     os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")  # a second of imports; transport is done with numpy here
     from cloudchamber.recipes.evaluation import evaluate_files
 
@@ -91,6 +97,17 @@ def _showers(file: Path, reference: Path, out: Path, **options: Any) -> None:  #
     with _bar() as progress:
         report = evaluate_shower_files(file, reference, out, progress=progress, **options)
     for line in (report.document.verdict.sentence, *report.document.verdict.reasons):
+        typer.echo(line)
+    typer.echo(f"report: '{out / 'index.html'}'")
+
+
+def _jets(file: Path, reference: Path, out: Path, *, budget: str, events: int | None) -> None:
+    """Judge muons and jets."""
+    from cloudchamber.recipes.zjets_evaluation import evaluate_zjets_files
+
+    with _bar() as progress:
+        document = evaluate_zjets_files(file, reference, out, budget=budget, events=events, progress=progress).document
+    for line in (document.sentence, *document.reasons):
         typer.echo(line)
     typer.echo(f"report: '{out / 'index.html'}'")
 

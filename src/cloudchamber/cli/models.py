@@ -26,7 +26,7 @@ def models() -> None:
         card = read_card(pretrained_folder() / f"{name}.json")
         table.add_row(
             name, _beams(card), _level(card), f"{card.events:,}", _auc(card),
-            str(card.preset.sampling.calls), card.preset.description,
+            str(card.preset.sampling.calls) if card.preset.takes_calls else "none", card.preset.description,
         )  # fmt: skip
     Console(width=None if Console().is_terminal else 160).print(table)
     typer.echo("All measurements: the JSON cards beside the weights, in the folder 'pretrained' of the package.")
@@ -39,6 +39,8 @@ def _level(card: "Card") -> str:
 def _beams(card: "Card") -> str:
     if card.data.beams is not None:
         return card.data.beams.name
+    if card.data.protons is not None:
+        return f"pp, {2 * card.data.protons.energy / 1000:g} TeV"
     if "incident_energy_GeV" in card.domain:
         return "showers, {:.3g} to {:.3g} GeV".format(*card.domain["incident_energy_GeV"])
     from cloudchamber.recipes.phase_space import energies_of

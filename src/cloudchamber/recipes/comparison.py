@@ -31,6 +31,8 @@ def read_metrics(path: Path) -> Document:
         raise InputError(f"'{file}' cannot be read: {error.strerror or error}.") from None
     except ValueError:
         raise InputError(f"'{file}' is not JSON; give a metrics.json of 'cloudchamber evaluate'.") from None
+    if isinstance(content, dict) and content.get("kind") == "zjets":
+        raise InputError(f"'{file}' is of muons and jets, which compare does not know; set their reports side by side.")
     try:
         showers = isinstance(content, dict) and content.get("schema_name") == "cloudchamber.shower-metrics"
         return (ShowerDocument if showers else MetricsDocument).model_validate(content)

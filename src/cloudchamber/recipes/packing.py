@@ -12,6 +12,7 @@ from cloudchamber.evaluate.showers.document import ShowerDocument
 from cloudchamber.recipes.comparison import read_metrics
 from cloudchamber.recipes.config import Preset
 from cloudchamber.recipes.store import Card, load_model, load_run, save_model
+from cloudchamber.recipes.zjets_summary import read_zjets, zjets_summary
 
 __all__ = ["pack", "summary"]
 
@@ -74,6 +75,8 @@ def summary(metrics: Path) -> dict[str, Any]:
     Raises:
         InputError: if it is not a report's.
     """
+    if (of_jets := read_zjets(metrics)) is not None:
+        return zjets_summary(of_jets)
     document = read_metrics(metrics)
     if isinstance(document, ShowerDocument):
         return _of_showers(document)
