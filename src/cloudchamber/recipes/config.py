@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from cloudchamber.errors import InputError
 from cloudchamber.events import Level
-from cloudchamber.recipes.sections import Process, Section
+from cloudchamber.recipes.sections import Process, Section, Weights
 from cloudchamber.recipes.shower_config import ShowerStages
 
 __all__ = ["DIFFUSION_STAGES", "Preset", "Process", "load_preset", "preset_names"]
@@ -181,6 +181,7 @@ class Preset(Section):
     image: ImageStage = ImageStage()
     shower: ShowerStages = ShowerStages()
     vector: VectorStage = VectorStage()
+    bayesian: Weights | None = Field(default=None, description="distributions of weights; none by default")
     training: Training = Training()
     sampling: Sampling = Sampling()
 

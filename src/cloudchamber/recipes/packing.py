@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from cloudchamber.errors import InputError
 from cloudchamber.evaluate.document import MetricsDocument, ScoreRecord
 from cloudchamber.recipes.config import Preset
-from cloudchamber.recipes.store import Card, load_model, load_run, save_model
+from cloudchamber.recipes.store import Card, load_run, load_stored, save_model
 
 __all__ = ["pack", "summary"]
 
@@ -43,7 +43,7 @@ def pack(
     """
     if out.suffix != ".safetensors":
         raise InputError(f"--out '{out}' must end in .safetensors; the card is written beside it as .json.")
-    trained = load_model(str(run)) if snapshot is None else load_run(run, snapshot)
+    trained = load_stored(str(run)) if snapshot is None else load_run(run, snapshot)
     card = trained.card
     if metrics is not None:
         card = card.model_copy(update={"metrics": summary(metrics)})

@@ -21,7 +21,7 @@ from cloudchamber.generate.showers import BLOCK, ShowerPipeline
 from cloudchamber.recipes.generation_setting import GenerationSetting
 from cloudchamber.recipes.machine import multiplies_bfloat16, one_thread
 from cloudchamber.recipes.ordered import in_order
-from cloudchamber.recipes.store import TrainedModel, load_model
+from cloudchamber.recipes.store import TrainedModel, load_stored
 from cloudchamber.recipes.workers import exit_on_sigterm, keep_freed_memory
 from cloudchamber.represent.hits import HitsRepresentation
 
@@ -137,7 +137,8 @@ class ShowerGenerator:
         representation = self.trained.representation
         assert isinstance(representation, HitsRepresentation)
         solver = self.solver(setting)
-        return ShowerPipeline(representation, self.trained.model, run, solver=solver, device=self.device)
+        model = self.trained.drawn(setting.draw).model
+        return ShowerPipeline(representation, model, run, solver=solver, device=self.device)
 
     def solver(self, setting: GenerationSetting) -> Solver:
         """How the stages are sampled; --calls overrides what the preset says of any stage.
@@ -165,6 +166,7 @@ class ShowerGenerator:
         """
         card, solver = self.trained.card, self.solver(setting)
         calls = "" if setting.calls is None else f" --calls {solver.calls}"
+        calls += "" if setting.draw is None else f" --draw {setting.draw}"
         command = f"cloudchamber generate --model {self.name} {energies.flag} --seed {setting.seed}{calls}"
         stages = tuple(f"calls of {stage} {number}" for stage, number in solver.stage_calls.items())
         return card.data.with_(
@@ -278,7 +280,7 @@ def _start_worker(name: str, device: str, setting: GenerationSetting, run: RunIn
     global _worker  # noqa: PLW0603
     torch.set_num_threads(1)
     keep_freed_memory()
-    _worker = (ShowerGenerator(name, load_model(name), device).pipeline(setting, run), setting.seed)
+    _worker = (ShowerGenerator(name, load_stored(name), device).pipeline(setting, run), setting.seed)
 
 
 def _work(task: _Task) -> Showers:
