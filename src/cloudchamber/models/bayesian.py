@@ -63,10 +63,8 @@ class GaussianLinear(nn.Module):
         super().__init__()
         self.mean = mean
         self.weight_log_variance = LogVariance(torch.full_like(mean.weight, log_variance))
-        if mean.bias is None:
-            self.register_parameter("bias_log_variance", None)
-        else:
-            self.bias_log_variance = LogVariance(torch.full_like(mean.bias, log_variance))
+        bias: Tensor | None = mean.bias
+        self.bias_log_variance = None if bias is None else LogVariance(torch.full_like(bias, log_variance))
         self.noise: Callable[[Tensor], Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -103,9 +101,9 @@ class GaussianLinear(nn.Module):
         layer = deepcopy(self.mean)
         if generator is not None:
             with torch.no_grad():
-                layer.weight += _noise(self.weight_log_variance, generator)
+                layer.weight.add_(_noise(self.weight_log_variance, generator))
                 if self.bias_log_variance is not None:
-                    layer.bias += _noise(self.bias_log_variance, generator)
+                    layer.bias.add_(_noise(self.bias_log_variance, generator))
         return layer
 
     def _mask(self) -> Tensor | None:
