@@ -214,9 +214,16 @@ def preset(chosen: argparse.Namespace) -> Preset:
         family="zjets",
         vector=VectorStage(width=chosen.width, depth=chosen.depth, process=Process(times="uniform")),
         bayesian=weights,
-        training=Training(batch_size=256, learning_rate=2e-3, weight_decay=0.0, warm_up_steps=100, window=1,
-                          ema_decay=0.998, steps=chosen.steps),  # fmt: skip
-        sampling=Sampling(calls=chosen.calls, sampler="heun"),
+        training=Training(
+            batch_size=chosen.batch,
+            learning_rate=2e-3,
+            weight_decay=0.0,
+            warm_up_steps=100,
+            window=1,
+            ema_decay=0.998,
+            steps=chosen.steps,
+        ),
+        sampling=Sampling(calls=chosen.calls),
     )
 
 
@@ -265,13 +272,13 @@ def scaled(generator: Generator, factor: float) -> Iterator[None]:
     variances = [p for p in generator.trained.model.parameters() if isinstance(p, LogVariance)]
     with torch.no_grad():
         for one in variances:
-            one += np.log(factor)
+            one.add_(np.log(factor))
         generator._draws.clear()
         try:
             yield
         finally:
             for one in variances:
-                one -= np.log(factor)
+                one.sub_(np.log(factor))
             generator._draws.clear()
 
 
@@ -307,7 +314,7 @@ def drawn_counts(generator: Generator, chosen: argparse.Namespace, edges: Sequen
     for draw in range(chosen.draws):
         for jets in _JETS:
             seed = 1000 * stream + 10 * draw + jets
-            made = JetEvents.of(generator.sample(chosen.generated, seed, draw=draw, jets=jets))
+            made = JetEvents.of(generator.sample(chosen.generated, seed, draw=draw, jets=jets, calls=chosen.calls))
             for row, spectrum, bins in zip(rows, SPECTRA, edges, strict=True):
                 if spectrum.jets == jets:
                     row.append(counts(spectrum.values(made), bins))
@@ -344,3 +351,268 @@ def width(pulls: Array) -> float:
         pulls: of all bins.
     """
     return float(np.sqrt(np.mean(pulls**2)))
+
+
+def by_temperature(
+    generator: Generator, truth: Mapping[int, JetEvents], chosen: argparse.Namespace
+) -> list[tuple[float, list[Counted]]]:
+    """The spectra at several temperatures; variances are in proportion, as they are where the prior hardly matters.
+
+    Args:
+        generator: of the model.
+        truth: events by the number of jets.
+        chosen: the options of the command.
+    """
+    found = []
+    for number, temperature in enumerate(chosen.temperatures):
+        with scaled(generator, temperature / chosen.temperature):
+            found.append((temperature, compared(generator, truth, chosen, 10 + number)))
+    return found
+
+
+def all_pulls(found: Sequence[Counted], fewest: float, *, banded: bool = True) -> Array:
+    """Pulls of the bulk bins of all spectra.
+
+    Args:
+        found: the spectra.
+        fewest: training events that are expected in a bin.
+        banded: count the band.
+    """
+    return np.concatenate([one.pulls(fewest, banded=banded) for one in found])
+
+
+def table_of_pulls(found: Sequence[Counted], chosen: argparse.Namespace) -> list[tuple[str, int, float, float, float]]:
+    """Bins, width with and without the band, and the median relative band, by the number of jets and together.
+
+    Args:
+        found: the spectra.
+        chosen: the options of the command.
+    """
+    rows = []
+    for title, jets in (("one jet", (1,)), ("two jets", (2,)), ("three jets", (3,)), ("all thirty", _JETS)):
+        some = [one for one, spectrum in zip(found, SPECTRA, strict=True) if spectrum.jets in jets]
+        banded, bare = (all_pulls(some, chosen.fewest, banded=b) for b in (True, False))
+        if len(banded):
+            bands = np.concatenate([(one.band / one.true)[one.expected >= chosen.fewest] for one in some])
+            rows.append((title, len(banded), width(banded), width(bare), float(np.median(bands))))
+    return rows
+
+
+def gap_growth(full: Sequence[Counted], thinned: Sequence[Counted]) -> float:
+    """Relative band in the thinned region over that outside, in units of the same ratio of the full model.
+
+    Args:
+        full: spectra of the model of all events.
+        thinned: of the model of thinned events, whose own density is the reference.
+    """
+    ratios = []
+    for found in (thinned, full):
+        one = found[_gap_spectrum()]
+        centres = (one.edges[1:] + one.edges[:-1]) / 2
+        inside = (centres > _THINNED[0]) & (centres < _THINNED[1])
+        relative = one.band / one.mean
+        ratios.append(np.sqrt(np.mean(relative[inside] ** 2) / np.mean(relative[~inside] ** 2)))
+    return float(ratios[0] / ratios[1])
+
+
+def _gap_spectrum() -> int:
+    return next(k for k, spectrum in enumerate(SPECTRA) if (spectrum.jets, spectrum.name) == (1, "eta of j1"))
+
+
+def draw_spectra(found: Sequence[Counted], path: Path) -> None:
+    """Six spectra with their bands, and below each the ratio to the truth.
+
+    Args:
+        found: all spectra.
+        path: of the picture.
+    """
+    names = (
+        (1, "pT of Z"), (1, "mass of Z"), (1, "eta of j1"), (2, "pT of j2"), (2, "dphi of j1 j2"), (2, "dR of j1 j2")
+    )  # fmt: skip
+    with house_style():
+        figure = plt.figure(figsize=(11, 7.6), constrained_layout=True)
+        cells = figure.add_gridspec(4, 3, height_ratios=(2.2, 1, 2.2, 1))
+        for number, wanted in enumerate(names):
+            k = next(i for i, s in enumerate(SPECTRA) if (s.jets, s.name) == wanted)
+            row, column = divmod(number, 3)
+            upper = figure.add_subplot(cells[2 * row, column])
+            lower = figure.add_subplot(cells[2 * row + 1, column], sharex=upper)
+            _draw_one(found[k], SPECTRA[k], upper, lower)
+            if number == 0:
+                upper.legend(frameon=False, fontsize=8, loc="lower center")
+        figure.savefig(path, dpi=130)
+        plt.close(figure)
+
+
+def _draw_one(one: Counted, spectrum: Spectrum, upper: plt.Axes, lower: plt.Axes) -> None:
+    step, widths = {"step": "post"}, np.diff(one.edges)
+
+    def stairs(values: Array) -> Array:
+        return np.append(values, values[-1])
+
+    upper.stairs(one.true / widths, one.edges, color=REFERENCE, label="Pythia8")
+    upper.stairs(one.mean / widths, one.edges, color=CANDIDATE, label="mean of the draws")
+    low, high = (one.mean - one.band) / widths, (one.mean + one.band) / widths
+    upper.fill_between(one.edges, stairs(low), stairs(high), **step, color=CANDIDATE, alpha=0.3, lw=0, label="band")
+    upper.set_ylabel("share per unit")
+    upper.set_title(f"{spectrum.jets} jet{'s' if spectrum.jets > 1 else ''}", fontsize=9, loc="right")
+    upper.tick_params(labelbottom=False)
+    ratio, band, chance = one.mean / one.true, one.band / one.true, one.statistics / one.true
+    lower.axhline(1, color=REFERENCE)
+    lower.fill_between(one.edges, stairs(1 - chance), stairs(1 + chance), **step, color="0.8", lw=0)
+    lower.fill_between(one.edges, stairs(ratio - band), stairs(ratio + band), **step, color=CANDIDATE, alpha=0.3, lw=0)
+    lower.stairs(ratio, one.edges, color=CANDIDATE, baseline=None)
+    lower.set_ylim(0.7, 1.3)
+    lower.set_ylabel("ratio")
+    lower.set_xlabel(spectrum.label)
+
+
+def draw_pulls(found: Sequence[Counted], chosen: argparse.Namespace, path: Path) -> None:
+    """Pulls of all bulk bins with and without the band, beside the unit normal distribution.
+
+    Args:
+        found: all spectra.
+        chosen: the options of the command.
+        path: of the picture.
+    """
+    edges, grid = np.linspace(-6, 6, 37), np.linspace(-6, 6, 300)
+    with house_style():
+        figure, axes = plt.subplots(figsize=(5, 3.8), constrained_layout=True)
+        for banded, colour, name in ((False, "0.6", "statistics alone"), (True, CANDIDATE, "with the band")):
+            pulls = all_pulls(found, chosen.fewest, banded=banded)
+            label = f"{name}: width {width(pulls):.2f}"
+            axes.hist(pulls.clip(-6, 6), edges, density=True, histtype="step", color=colour, label=label)
+        axes.plot(grid, np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi), color=REFERENCE, ls="--", label="unit normal")
+        axes.set_xlabel("pull of the mean of the draws against Pythia8 (ends: beyond)")
+        axes.set_ylabel("share of bulk bins per unit")
+        axes.legend(frameon=False, fontsize=8)
+        figure.savefig(path, dpi=130)
+        plt.close(figure)
+
+
+def draw_gap(full: Counted, thinned: Counted, chosen: argparse.Namespace, path: Path) -> None:
+    """The relative band of the first jet's pseudorapidity with all events, and with a region thinned by ten.
+
+    Args:
+        full: of the model of all events.
+        thinned: of the model of thinned events.
+        chosen: the options of the command.
+        path: of the picture.
+    """
+    with house_style():
+        figure, (upper, lower) = plt.subplots(2, 1, figsize=(5.4, 5), sharex=True, constrained_layout=True)
+        for one, colour, name in ((full, PALETTE[0], "all events"), (thinned, CANDIDATE, "thinned by ten")):
+            upper.stairs(one.mean / np.diff(one.edges), one.edges, color=colour, label=name)
+            lower.stairs(one.band / one.mean, one.edges, color=colour)
+        for axes in (upper, lower):
+            axes.axvspan(*_THINNED, color="0.9", zorder=0)
+        upper.set_ylabel("share per unit, mean of the draws")
+        upper.legend(frameon=False, fontsize=8)
+        lower.set_ylabel("band / share")
+        lower.set_xlabel(SPECTRA[_gap_spectrum()].label + " of events with one jet")
+        lower.set_ylim(0)
+        figure.savefig(path, dpi=130)
+        plt.close(figure)
+
+
+def page(
+    rows: Sequence[tuple[str, int, float, float, float]],
+    widths: Sequence[tuple[float, float]],
+    growth: float,
+    chosen: argparse.Namespace,
+) -> str:
+    """The measured part of docs/bayesian.md, in Markdown.
+
+    Args:
+        rows: of the table of pulls.
+        widths: temperatures and widths of the pulls.
+        growth: of the band in the gap.
+        chosen: the options of the command.
+    """
+    lines = [
+        f"{chosen.events:,} training events, {chosen.steps:,} steps of {chosen.batch} events, networks of width "
+        f"{chosen.width}; Bayesian layers: {chosen.layers}; {chosen.draws} draws of {chosen.generated:,} events for "
+        f"each number of jets, {chosen.calls} network calls a stage; bulk bins: {chosen.fewest:g} training events.",
+        "",
+        "| spectra | bulk bins | width of the pulls | without the band | median band / share |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        *(f"| {name} | {bins} | {banded:.2f} | {bare:.2f} | {band:.1%} |" for name, bins, banded, bare, band in rows),
+        "",
+        "| temperature | " + " | ".join(f"{t:g}" for t, _ in widths) + " |",
+        "| --- |" + " ---: |" * len(widths),
+        "| width of the pulls | " + " | ".join(f"{w:.2f}" for _, w in widths) + " |",
+        "",
+        f"In the thinned region the relative band grows by {growth:.2f} against its surroundings.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+_BEGIN, _END = "<!-- measured -->\n", "<!-- end -->\n"
+
+
+def write_page(text: str, docs: Path) -> None:
+    """Put the measured part into docs/bayesian.md.
+
+    Args:
+        text: the part.
+        docs: folder of the page.
+    """
+    path = docs / "bayesian.md"
+    before, _, rest = path.read_text().partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    path.write_text(before + _BEGIN + text + _END + after)
+
+
+def options() -> argparse.Namespace:
+    """The options of the command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of `simulate zjets`")
+    parser.add_argument("--folder", type=Path, required=True, help="for trainings, which are kept")
+    parser.add_argument("--docs", type=Path, help="folder of bayesian.md and images; none to print only")
+    parser.add_argument("--events", type=int, default=20_000, help="to train on")
+    parser.add_argument("--truth", type=int, default=1_000_000, help="most events of the truth")
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--depth", type=int, default=3)
+    parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument("--steps", type=int, default=5_000)
+    parser.add_argument("--calls", type=int, default=16)
+    parser.add_argument("--layers", default="last")
+    parser.add_argument("--temperature", type=float, default=0.03)
+    parser.add_argument("--precision", type=float, default=1.0)
+    parser.add_argument("--log-variance", type=float, default=-11.0)
+    parser.add_argument("--draws", type=int, default=8)
+    parser.add_argument("--generated", type=int, default=8_000, help="events of each draw and number of jets")
+    parser.add_argument("--fewest", type=float, default=40, help="training events expected in a bulk bin")
+    parser.add_argument("--temperatures", type=float, nargs="*", default=[])
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Train, draw, compare, print and write."""
+    chosen = options()
+    truth = by_jets(write_samples(chosen))
+    generators = {name: trained(name, chosen) for name in ("full", "thinned")}
+    found = {name: compared(one, truth, chosen, k) for k, (name, one) in enumerate(generators.items(), start=1)}
+    rows, growth = table_of_pulls(found["full"], chosen), gap_growth(found["full"], found["thinned"])
+    scan = by_temperature(generators["full"], truth, chosen)
+    widths = [(t, width(all_pulls(spectra, chosen.fewest))) for t, spectra in scan]
+    table = Table("spectra", "bulk bins", "width", "without the band", "median band / share")
+    for name, bins, banded, bare, band in rows:
+        table.add_row(name, str(bins), f"{banded:.2f}", f"{bare:.2f}", f"{band:.1%}")
+    Console(width=100).print(table)
+    text = page(rows, widths, growth, chosen)
+    print(text)
+    found_all = {"rows": rows, "widths": widths, "growth": growth}
+    (chosen.folder / "bayesian.json").write_text(json.dumps(found_all, indent=2))
+    if chosen.docs is not None:
+        images = chosen.docs / "images"
+        draw_spectra(found["full"], images / "bayesian-spectra.png")
+        draw_pulls(found["full"], chosen, images / "bayesian-pulls.png")
+        gap = _gap_spectrum()
+        draw_gap(found["full"][gap], found["thinned"][gap], chosen, images / "bayesian-gap.png")
+        write_page(text, chosen.docs)
+
+
+if __name__ == "__main__":
+    main()

@@ -13,10 +13,11 @@ as a loss `kl` of T KL / N of every event, so event weights and the division of 
 In training each row has noise of its own in the outputs of a layer instead of in its weights (local reparametrisation,
 arXiv:1506.02557): with y = x theta^T,
 
-    y_j = sum_i m_ji x_i + e_j sqrt(sum_i v_ji x_i^2),     e_j unit normal, one for each row and output,
+    y_j = sum_i m_ji x_i + e_j sqrt(sum_i v_ji x_i^2),     e_j unit normal, one for each output,
 
 which has the mean and variance that random weights would give. Elements of a row, such as the particles of an event,
-share e_j. A draw (`drawn`) is an ordinary model with weights m_i + sqrt(v_i) e_i, or m_i, and is what is sampled.
+have e_j of their own too: their outputs are then less alike than with one weight for all, but the loss of a cloud is
+closer to that of random weights than if they shared e_j. A draw (`drawn`) is an ordinary model with weights m_i + sqrt(v_i) e_i, or m_i, and is what is sampled.
 """
 
 import math
@@ -269,7 +270,7 @@ def _noise(log_variance: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _of_rows(y: Tensor, rng: Rng, rows: int) -> Tensor:
-    """Noise of each row and output, shape (B, 1, ..., out)."""
+    """Noise of each output, shape (B, ..., out)."""
     if y.shape[0] not in (1, rows):
         raise ValueError(f"a Bayesian layer was given {y.shape[0]} rows of {rows}")
-    return rng.normal(*(1,) * (y.dim() - 2), y.shape[-1]).to(y)
+    return rng.normal(*y.shape[1:]).to(y)
