@@ -196,7 +196,8 @@ def test_a_dry_run_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_impossible_slices_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     refused(capsys, generate(*QUICK, "--slices", "0", "--out", tmp_path / "run"), "--slices of 0 is impossible")
-    refused(capsys, generate(*QUICK, "--slices", "5", "--out", tmp_path / "no" / "run"), "does not exist")
+    (tmp_path / "file").touch()
+    refused(capsys, generate(*QUICK, "--slices", "5", "--out", tmp_path / "file" / "run"), "is not a folder")
     refused(capsys, generate(*QUICK, "--slices", "5", "--out", tmp_path / "a.txt"), "no suffix of a known format")
 
 

@@ -78,5 +78,5 @@ def test_bad_input(words: list[str], sentence: str, tmp_path: Path, capsys: pyte
 def test_nothing_is_written_where_nothing_can_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
     assert run("himmelblau", "--out", str(tmp_path / "file")) == 2
-    assert run("himmelblau", "--out", str(tmp_path / "no" / "where")) == 2
-    assert "does not exist" in capsys.readouterr().err
+    assert run("himmelblau", "--out", str(tmp_path / "file" / "where")) == 2
+    assert "is not a folder" in capsys.readouterr().err

@@ -123,10 +123,15 @@ def test_bad_input_is_told_in_one_sentence(
     assert not (tmp_path / "out").exists()
 
 
+def test_folders_above_the_sample_are_made(tmp_path: Path) -> None:
+    assert simulate(tmp_path / "new" / "out", 10) == 0
+    assert (tmp_path / "new" / "out" / "shard-00000.parquet").is_file()
+
+
 def test_bad_outputs_are_told_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    refused(capsys, simulate(tmp_path / "missing" / "out", 10), "does not exist")
     refused(capsys, simulate(tmp_path / "out.parquet", 10), "folder", "suffix")
     (tmp_path / "file").touch()
+    refused(capsys, simulate(tmp_path / "file" / "out", 10), "not a folder")
     refused(capsys, simulate(tmp_path / "file", 10), "is a file")
 
 

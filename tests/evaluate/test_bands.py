@@ -9,6 +9,7 @@ from cloudchamber.evaluate.budget import Budget
 from cloudchamber.evaluate.document import EnsembleRecord
 from cloudchamber.evaluate.figures.comparison import Comparison
 from cloudchamber.evaluate.figures.histogram import Histogram
+from cloudchamber.evaluate.species import species_named
 from cloudchamber.events import Events
 
 
@@ -47,6 +48,21 @@ def test_members_stand_beside_the_candidate_in_every_kind_of_quantity(stable_eve
 
     parts = [stable_events[75 * k : 75 * (k + 1)] for k in range(4)]
     comparison = Comparison.before(parts[0], parts[3], Budget.named("quick"), members=parts[1:3])
+    trained = Comparison.before(parts[0], parts[3], Budget.named("quick"), members=parts[1:2], training=parts[2])
     for draw in (breit_frame, correlators, all_particles, masses_without_background, three_spectra):
-        (legend,) = draw(comparison).legends
-        assert "statistics and model, 3 members" in [text.get_text() for text in legend.get_texts()]
+        for shown, name in ((comparison, "3 members"), (trained, "2 members and training sample")):
+            (legend,) = draw(shown).legends
+            assert f"statistics and model, {name}" in [text.get_text() for text in legend.get_texts()]
+
+
+def test_a_training_sample_is_no_member(stable_events: Events) -> None:
+    """Three copies of the same events have no spread; a training sample without pions shows what all get wrong."""
+    same, other = stable_events[:150], stable_events[150:300]
+    budget, pion = Budget.named("quick"), species_named("pi+")
+    poor = other.select(other.particles.pdg_id != 211)
+    for training, wrong in ((same, False), (poor, True)):
+        found = Comparison.before(same, other, budget, members=[same, same], training=training).counts(pion)
+        assert len(found.members) == 2
+        candidate, _ = found.histograms(np.arange(7) - 0.5)
+        assert candidate.model is not None
+        assert candidate.model.any() == wrong

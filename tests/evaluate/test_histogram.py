@@ -112,3 +112,29 @@ def test_the_band_covers_the_truth(members: int, sigma: float) -> None:
     assert abs(np.mean(np.abs(pulls) <= 1) - 0.683) < 0.05
     by_statistics = np.mean(np.abs(drawn[0].density) <= drawn[0].error)
     assert abs(by_statistics - erf(1 / np.sqrt(2 * (1 + sigma**2)))) < 5 * 0.5 / np.sqrt(bins)
+
+
+@pytest.mark.parametrize("bias", [0.02, 0.1, 0.5])
+def test_the_band_covers_an_error_that_all_members_share(bias: float) -> None:
+    """Models that are wrong in the same way in 4,000 bins; all statistics are 0.1.
+
+    The mean of five squares is uncertain, which covers less than 68 %; noise is never below zero, which covers more.
+    """
+    rng, bins = np.random.default_rng(round(100 * bias)), 4000
+    shared = 1 + bias * rng.normal(size=bins)
+    drawn = [flat(list(shared + 0.1 * rng.normal(size=bins)), 0.1) for _ in range(5)]
+    training = flat(list(1 + 0.1 * rng.normal(size=bins)), 0.1)
+    known, unknown = drawn[0].with_members(drawn[1:], training), drawn[0].with_members(drawn[1:])
+    covered, bare = (np.mean(np.abs(h.density - 1) <= h.total_error) for h in (known, unknown))
+    assert abs(covered - 0.683) < 0.1
+    assert bare < covered
+    assert bias < 0.5 or bare < 0.3
+
+
+def test_members_that_follow_their_training_sample_share_no_error() -> None:
+    rng = np.random.default_rng(3)
+    training = flat(list(1 + 0.1 * rng.normal(size=1000)), 0.1)
+    drawn = [flat(list(training.density + 0.05 * rng.normal(size=1000)), 0.05) for _ in range(4)]
+    np.testing.assert_array_equal(
+        drawn[0].with_members(drawn[1:], training).model, drawn[0].with_members(drawn[1:]).model
+    )

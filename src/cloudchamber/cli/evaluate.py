@@ -21,7 +21,8 @@ def evaluate(
     ] = "standard",
     events: Annotated[int | None, typer.Option(help="Judge this many events instead of the budget's number.")] = None,
     training: Annotated[
-        Path | None, typer.Option(help="What a model was trained on, to test whether it has learned events by heart.")
+        Path | None,
+        typer.Option(help="What was learned from: are events known by heart, and what do all members get wrong?"),
     ] = None,
     ensemble: Annotated[
         list[Path] | None,
@@ -34,8 +35,9 @@ def evaluate(
     """Compare events with a reference, every number beside its truth-against-truth floor.
 
     With --ensemble every spectrum gets a band for the uncertainty of the model: the spread of models that differ by
-    chance alone, such as those of `train --members`, each with events of its own seed. Floors need a large reference:
-    best 21 times as many events as are judged. All samples must have the same beams, cuts and level of decays.
+    chance alone, such as those of `train --members`, each with events of its own seed. With --training besides, the
+    error that all members share is part of the band. Floors need a large reference: best 21 times as many events as are
+    judged. All samples must have the same beams, cuts and level of decays.
 
     Example:
         cloudchamber evaluate events.parquet --reference reference --out report --budget quick

@@ -226,25 +226,30 @@ class BandRecord(_Record):
 
 
 class EnsembleRecord(_Record):
-    """Spectra with the uncertainty of the model, and the share of their bins that one standard deviation covers."""
+    """Spectra with the uncertainty of the model, and the share of their bins that one standard deviation covers.
+
+    The error that members share is part of the uncertainty where their training sample was given.
+    """
 
     members: int
+    training_sample: bool = False
     bins: int
     covered_by_statistics: float
     covered: float
     bands: tuple[BandRecord, ...]
 
     @classmethod
-    def of(cls, bands: Sequence[Band], members: int) -> "EnsembleRecord":
+    def of(cls, bands: Sequence[Band], members: int, *, trained: bool = False) -> "EnsembleRecord":
         """The record of an ensemble.
 
         Args:
             bands: its spectra.
             members: how many models there are, the candidate's among them.
+            trained: whether their training sample was given.
         """
         found = coverage(tuple(bands))
-        return cls(members=members, bins=found.bins, covered_by_statistics=found.statistics, covered=found.total,
-                   bands=tuple(map(BandRecord.of, bands)))  # fmt: skip
+        return cls(members=members, training_sample=trained, bins=found.bins, covered_by_statistics=found.statistics,
+                   covered=found.total, bands=tuple(map(BandRecord.of, bands)))  # fmt: skip
 
 
 class MetricsDocument(_Record):

@@ -32,7 +32,7 @@ def run_chains(
 
     Args:
         target: as of `recipes.targets.find_target`.
-        out: folder; made if it does not exist, its parent must.
+        out: folder; made if it does not exist.
         steps: draws of each walker.
         seed: names all random streams.
         proposal: a name in `recipes.proposals.PROPOSALS`.
@@ -60,7 +60,7 @@ def run_chains(
 
 def _prepare(out: Path, resume: bool) -> None:
     try:
-        out.mkdir(exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise InputError(f"--out '{out}' is a file; give a folder.") from None
     except OSError as error:

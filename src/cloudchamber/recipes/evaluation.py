@@ -60,12 +60,13 @@ def evaluate_files(
     Args:
         candidate: file of events, or folder of shards.
         reference: file of events, or folder of shards.
-        folder: where to write; made where it does not exist, but not its parent.
+        folder: where to write; made where it does not exist.
         budget: quick, standard or full.
         events: judge this many events of the candidate, if it has them, instead of the budget's number.
         accept: name of a selection of particles; all by default.
         workers: processes that draw figures; by default one for each core, at most 4.
-        training: events that the candidate may have been learned from, for the test of memorisation.
+        training: events that the candidate may have been learned from, for the test of memorisation, and for the
+            error that the members of an ensemble share.
         ensemble: events of the other members of the candidate's ensemble: files, or one folder of them.
         progress: told of every step.
 
@@ -86,12 +87,14 @@ def evaluate_files(
     truth = files.read(reference, allowed.reference_events(len(judged))).final_state()
     known = files.read(training, allowed.training_events).final_state() if training else None
     members = [files.read(member, allowed.events).final_state() for member in others]
-    comparison = Comparison.before(judged, truth, allowed, acceptance, members)
+    comparison = Comparison.before(judged, truth, allowed, acceptance, members=members, training=known)
     with _drawing(comparison, folder / "figures", workers or available_cores()) as finish:
         evaluation = evaluate(judged, truth, allowed, part(progress, 0.02, 0.75), known, acceptance=acceptance)
         document = to_document(evaluation, str(candidate), str(reference))
         if members:
-            found = EnsembleRecord.of(bands(comparison.with_numbers(evaluation)), len(members) + 1)
+            found = EnsembleRecord.of(
+                bands(comparison.with_numbers(evaluation)), len(members) + 1, trained=known is not None
+            )
             document = document.model_copy(update={"ensemble": found})
         with atomic_path(folder / "metrics.json") as path:
             path.write_text(document.model_dump_json(indent=2), encoding="utf-8")
@@ -147,7 +150,7 @@ def _finish(place: Path, helpers: Helpers[_Order], comparison: Comparison) -> li
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "figures").mkdir(exist_ok=True)
     except OSError as error:
         raise explain_os_error(error, folder) from error

@@ -83,7 +83,7 @@ def simulate_folder(
 
     Args:
         setting: what to simulate.
-        folder: made if it does not exist; its parent must.
+        folder: made if it does not exist.
         events: size of the sample.
         seed: not negative.
         workers: processes to use.
@@ -155,7 +155,7 @@ def _prepare(folder: Path) -> None:
             "and make one file of them with 'cloudchamber convert'."
         )
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise InputError(f"--out '{folder}' is a file; give a folder.") from None
     except OSError as error:

@@ -141,7 +141,7 @@ def generate_slices(
     """
     expected, tally, folder = generator.run_info(setting), Tally(), slices[0].path.parent
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise explain_os_error(error, folder) from error
     remove_leftovers(folder, "*")

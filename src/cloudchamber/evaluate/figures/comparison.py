@@ -55,22 +55,26 @@ class Columns:
         reference: of the reference.
         shares: the share of its event that each value carries, of both; all ones by default.
         members: of the other members of the candidate's ensemble; none by default.
+        training: of what the ensemble was trained on; None where it is not known.
     """
 
     candidate: Column
     reference: Column
     shares: tuple[Array | None, Array | None] = (None, None)
     members: tuple[Shared, ...] = ()
+    training: Shared | None = None
 
     @classmethod
-    def of(cls, parts: Sequence[Shared]) -> "Columns":
+    def of(cls, parts: Sequence[Shared], *, trained: bool = False) -> "Columns":
         """One quantity of candidate, reference, and other members, in this order.
 
         Args:
             parts: at least two.
+            trained: whether the last of them is what the ensemble was trained on.
         """
-        one, two, *members = parts
-        return cls(one.column, two.column, (one.share, two.share), tuple(members))
+        *others, training = parts if trained else (*parts, None)
+        one, two, *members = (part for part in others if part is not None)
+        return cls(one.column, two.column, (one.share, two.share), tuple(members), training)
 
     def joined(self, other: "Columns", join: Callable[[Column, Column], Shared]) -> "Columns":
         """A quantity made of two, sample by sample.
@@ -80,7 +84,7 @@ class Columns:
             join: makes one of the two.
         """
         pairs = zip(self._columns, other._columns, strict=True)
-        return Columns.of([join(one, two) for one, two in pairs])
+        return Columns.of([join(one, two) for one, two in pairs], trained=self.training is not None)
 
     def histograms(self, edges: Array) -> tuple[Histogram, Histogram]:
         """Both as histograms, candidate first; that has the uncertainty of its model where there are members.
@@ -91,12 +95,14 @@ class Columns:
         one, two = self.shares
         candidate, reference = Histogram.fill(self.candidate, edges, one), Histogram.fill(self.reference, edges, two)
         if self.members:
-            candidate = candidate.with_members([member.histogram(edges) for member in self.members])
+            known = None if self.training is None else self.training.histogram(edges)
+            candidate = candidate.with_members([member.histogram(edges) for member in self.members], known)
         return candidate, reference
 
     @property
     def _columns(self) -> tuple[Column, ...]:
-        return (self.candidate, self.reference, *(member.column for member in self.members))
+        others = (*self.members, *(() if self.training is None else (self.training,)))
+        return (self.candidate, self.reference, *(other.column for other in others))
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,7 @@ class Comparison:
         acceptance: which particles were kept; None for all.
         evaluation: the numbers; None before they are known, when only some figures can be drawn.
         members: events of the other members of the candidate's ensemble; none by default.
+        training: events that the ensemble was trained on; None where they are not known.
     """
 
     candidate: Sample
@@ -116,6 +123,7 @@ class Comparison:
     acceptance: Acceptance | None = None
     evaluation: Evaluation | None = None
     members: tuple[Sample, ...] = ()
+    training: Sample | None = None
 
     @classmethod
     def before(
@@ -124,7 +132,9 @@ class Comparison:
         reference: Events,
         budget: Budget,
         acceptance: Acceptance | None = None,
+        *,
         members: Sequence[Events] = (),
+        training: Events | None = None,
     ) -> "Comparison":
         """The comparison that an evaluation will make, without its numbers.
 
@@ -134,6 +144,7 @@ class Comparison:
             budget: the budget that will be given to it.
             acceptance: which particles to keep; all by default.
             members: events of the other members of the candidate's ensemble.
+            training: events that they were trained on; only bands of an ensemble look at them.
 
         Raises:
             InputError: if the samples cannot be compared, or a member's events are not whole.
@@ -147,9 +158,12 @@ class Comparison:
             Sample.of(accepted(events[:n].final_state(), acceptance), beams, f"member {number} of the ensemble")
             for number, events in enumerate(members, 1)
         )
-        return cls(
-            Sample(judged, beams, judged.offsets), Sample(drawn, beams, drawn.offsets), acceptance, members=others
-        )
+        known = None
+        if members and training is not None:
+            learnt = training[: budget.training_events].final_state()
+            known = Sample.of(accepted(learnt, acceptance), beams, "the training set")
+        one, two = (Sample(kept, beams, kept.offsets) for kept in (judged, drawn))
+        return cls(one, two, acceptance, members=others, training=known)
 
     @classmethod
     def of(cls, evaluation: Evaluation, candidate: Events, reference: Events) -> "Comparison":
@@ -186,16 +200,29 @@ class Comparison:
     def few(self) -> "Comparison":
         """The same with fewer reference events, for what needs whole events."""
         most = max(len(self.candidate), len(self.reference) // _FEW)
-        return replace(self, reference=self.reference[: min(most, len(self.reference))])
+        known = None if self.training is None else self.training[: min(most, len(self.training))]
+        return replace(self, reference=self.reference[: min(most, len(self.reference))], training=known)
 
     @cached_property
     def derived(self) -> tuple[Derived, ...]:
-        """What is derived from whole events, of candidate, reference and other members."""
+        """What is derived from whole events, of all samples."""
         return tuple(Derived(sample) for sample in self._samples)
 
     @property
     def _samples(self) -> tuple[Sample, ...]:
-        return (self.candidate, self.reference, *self.members)
+        return (self.candidate, self.reference, *self._others)
+
+    @property
+    def _others(self) -> tuple[Sample, ...]:
+        return (*self.members, *(() if self.training is None else (self.training,)))
+
+    def columns(self, parts: Sequence[Shared]) -> Columns:
+        """One quantity of all samples.
+
+        Args:
+            parts: of candidate, reference, other members and training events, as many as there are.
+        """
+        return Columns.of(parts, trained=self.training is not None)
 
     def pixelated(self, pixels: int = PIXELS) -> Sample:
         """The reference as images would hold it.
@@ -212,7 +239,7 @@ class Comparison:
         Args:
             quantity: from what is derived of a sample to a column.
         """
-        return Columns.of([Shared(quantity(derived)) for derived in self.derived])
+        return self.columns([Shared(quantity(derived)) for derived in self.derived])
 
     def each(self, quantity: Callable[[Sample], Column]) -> Columns:
         """A quantity of all samples.
@@ -220,7 +247,7 @@ class Comparison:
         Args:
             quantity: from a sample to a column.
         """
-        return Columns.of([Shared(quantity(sample)) for sample in self._samples])
+        return self.columns([Shared(quantity(sample)) for sample in self._samples])
 
     @property
     def labels(self) -> tuple[str, str]:
@@ -262,18 +289,18 @@ class Comparison:
             key: its name.
         """
         k = next(k for k, observable in enumerate(OBSERVABLES) if observable.key == key)
-        members = [Shared(Column.per_event(x[:, k], s.weight)) for s, x in zip(self.members, self._known, strict=True)]
+        others = [Shared(Column.per_event(x[:, k], s.weight)) for s, x in zip(self._others, self._known, strict=True)]
         if self.evaluation is None:
             found = [one_observable(sample, key) for sample in (self.candidate, self.reference)]
         else:
             found = [table[:, k] for table in self.evaluation.observables]
         both = zip((self.candidate, self.reference), found, strict=True)
-        return Columns.of([*(Shared(Column.per_event(v[: len(s)], s.weight[: len(v)])) for s, v in both), *members])
+        return self.columns([*(Shared(Column.per_event(v[: len(s)], s.weight[: len(v)])) for s, v in both), *others])
 
     @cached_property
     def _known(self) -> list[Array]:
-        """Observables of the other members."""
-        return [observable_matrix(sample) for sample in self.members]
+        """Observables of the samples besides candidate and reference."""
+        return [observable_matrix(sample) for sample in self._others]
 
     def masses(self, *kinds: PairKind) -> Columns:
         """Masses of all pairs of some kinds.

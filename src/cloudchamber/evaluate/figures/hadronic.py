@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cloudchamber.evaluate.derived import BREIT_JET_PT, LAB_JET_PT, Derived
-from cloudchamber.evaluate.figures.comparison import Columns, Comparison, Shared
+from cloudchamber.evaluate.figures.comparison import Comparison, Shared
 from cloudchamber.evaluate.figures.histogram import integer_edges, quantile_edges
 from cloudchamber.evaluate.figures.panels import Panel, draw_panels
 from cloudchamber.evaluate.sample import Column
@@ -64,7 +64,7 @@ def correlators(comparison: Comparison) -> Figure:
     """
     few, panels = comparison.few, []
     for kind, edges, label, density in _CORRELATORS:
-        columns = Columns.of([Shared(*derived.correlator(kind)) for derived in few.derived])
+        columns = few.columns([Shared(*derived.correlator(kind)) for derived in few.derived])
         panels.append(Panel(columns, edges, label, density, log=kind != "EEC"))
     return draw_panels(few, panels, 3, width=4.6, height=4.2, pulls=True)
 

@@ -15,7 +15,14 @@ chance alone, and its distance from the truth is as uncertain as theirs from eac
 where var has M - 1 in its denominator; the spread that the members' own statistics make is taken off, and t is the
 quantile of Student's distribution with M - 1 degrees of freedom where the normal one has its standard deviation,
 because a variance of so few is uncertain itself. The band covers what differs between the members, and no error that
-they share.
+they share: networks that are too small or trained too briefly are wrong in the same way. The sample that the members
+were trained on shows such an error without any knowledge of the truth. With T_b its density, Dbar_b the members' mean
+and N_b the average over bin b and two bins on either side,
+
+    closure_b^2 = T_b^2 max(0, N_b[((Dbar - T)^2 - error_T^2 - mean_m(error_m^2) / M) / T^2])
+
+is added to model_b^2. Models that follow the fluctuations of their training sample are closer to it than error_T; then
+nothing is added, and a bootstrap of the sample is what tells the members apart.
 """
 
 from collections.abc import Sequence
@@ -31,6 +38,8 @@ __all__ = ["Histogram", "integer_edges", "quantile_edges"]
 
 Array = NDArray[np.float64]
 _BLOCK = 20_000
+_NEIGHBOURS = 2
+"""Bins on either side over which the error that members share is averaged."""
 _ONE_SIGMA = float(stats.norm.cdf(1.0))
 
 
@@ -78,17 +87,22 @@ class Histogram:
         middle: Array = (self.edges[1:] + self.edges[:-1]) / 2
         return middle
 
-    def with_members(self, members: Sequence["Histogram"]) -> "Histogram":
-        """The same with the uncertainty of the model, from the spread of an ensemble.
+    def with_members(self, members: Sequence["Histogram"], training: "Histogram | None" = None) -> "Histogram":
+        """The same with the uncertainty of the model, from the spread of an ensemble and the error that it shares.
 
         Args:
             members: histograms of the other members, with the same bins; at least one.
+            training: of the sample that all were trained on; the shared error is not known without it.
         """
         ensemble = (self, *members)
         spread = np.var([one.density for one in ensemble], axis=0, ddof=1)
         chance = np.mean([one.error**2 for one in ensemble], axis=0)
         t = stats.t.ppf(_ONE_SIGMA, len(ensemble) - 1)
-        return replace(self, model=t * np.sqrt(np.maximum(spread - chance, 0.0)))
+        variance = t**2 * np.maximum(spread - chance, 0.0)
+        if training is not None:
+            mean = np.mean([one.density for one in ensemble], axis=0)
+            variance = variance + _closure(mean, chance / len(ensemble), training)
+        return replace(self, model=np.sqrt(variance))
 
     @property
     def total_error(self) -> Array:
@@ -113,6 +127,17 @@ class Histogram:
         difference = self.density - reference.density
         pulls: Array = np.divide(difference, sigma, out=np.full_like(sigma, np.nan), where=enough)
         return pulls
+
+
+def _closure(mean: Array, variance: Array, training: Histogram) -> Array:
+    """Square of the error that members share, shape (b,)."""
+    excess = (mean - training.density) ** 2 - training.error**2 - variance
+    seen = training.density > 0
+    relative = np.divide(excess, training.density**2, out=np.zeros_like(excess), where=seen)
+    around = np.ones(2 * _NEIGHBOURS + 1)
+    sums, bins = (np.convolve(values, around, "same")[: len(mean)] for values in (relative, seen.astype(np.float64)))
+    averages: Array = np.divide(sums, bins, out=np.zeros_like(sums), where=bins > 0)
+    return np.maximum(averages, 0.0) * training.density**2
 
 
 def _sums(column: Column, place: NDArray[np.int64], b: int, share: Array | None) -> Array:

@@ -159,7 +159,8 @@ def finish(figure: Figure, comparison: Comparison, third: str = "") -> Figure:
         Patch(facecolor=REFERENCE, alpha=0.6, label=reference), Patch(facecolor=CANDIDATE, label=candidate),
     ]  # fmt: skip
     if comparison.members:
-        text = f"statistics and model, {len(comparison.members) + 1} members"
+        closure = "" if comparison.training is None else " and training sample"
+        text = f"statistics and model, {len(comparison.members) + 1} members{closure}"
         handles.append(Patch(facecolor=CANDIDATE, alpha=_PALE, label=text))
     if third:
         handles.append(Line2D([], [], color=THIRD, ls=(0, (4, 2)), lw=1.4, label=third))
