@@ -8,7 +8,8 @@ events with a region of the first jet's pseudorapidity thinned by ten. Each make
 (as `generate --draws` does), with one, two and three jets apart. The rest of the data is the truth. For every bin of
 thirty spectra, ten of each number of jets, all chosen before any was looked at,
 
-    band = standard deviation over the draws, less what their statistics make
+    band = spread of the draws, less what their statistics make, and the error that the draws share, as it is seen in
+           the training sample: what `evaluate --ensemble --training` draws (docs/uncertainty.md)
     pull = (mean of the draws - truth) / (band + statistics of both, in quadrature)
 
 and the width of the pulls is their root mean square over bulk bins: those in which at least so many training events are
@@ -21,16 +22,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 
 from cloudchamber.data.split import split
+from cloudchamber.evaluate.figures.histogram import Histogram
 from cloudchamber.evaluate.figures.style import CANDIDATE, PALETTE, REFERENCE, house_style
 from cloudchamber.events import Events
 from cloudchamber.formats import parquet
@@ -143,32 +143,33 @@ SPECTRA = tuple(
 )  # fmt: skip
 
 
+Kind = Literal["statistics", "draws", "whole"]
+KINDS: Mapping[Kind, str] = {
+    "statistics": "statistics alone", "draws": "draws", "whole": "draws and shared error"
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Counted:
-    """One spectrum of truth and draws.
+    """One spectrum of truth, training sample and draws: events in each bin and in all, last dimension b + 1.
 
     Attributes:
-        edges: of the bins.
-        truth: events in each bin, and in all; shape (b + 1,).
-        draws: the same of every draw, shape (draws, b + 1).
-        expected: training events in each bin, shape (b,).
+        edges: of the bins, shape (b + 1,).
+        truth: shape (b + 1,).
+        training: shape (b + 1,).
+        draws: shape (draws, b + 1).
     """
 
     edges: Array
     truth: Array
+    training: Array
     draws: Array
-    expected: Array
 
     @property
     def mean(self) -> Array:
         """Share of the events in each bin, mean of the draws, shape (b,)."""
-        mean: Array = self.shares.mean(0)
+        mean: Array = (self.draws[:, :-1] / self.draws[:, -1:]).mean(0)
         return mean
-
-    @property
-    def shares(self) -> Array:
-        """Of every draw, shape (draws, b)."""
-        return self.draws[:, :-1] / self.draws[:, -1:]
 
     @property
     def true(self) -> Array:
@@ -176,27 +177,46 @@ class Counted:
         return self.truth[:-1] / self.truth[-1]
 
     @property
-    def band(self) -> Array:
-        """Standard deviation over the draws of the weights, shape (b,)."""
-        chance = self.true * (1 - self.true) / self.draws[0, -1]
-        return np.sqrt(np.maximum(self.shares.var(0, ddof=1) - chance, 0.0))
-
-    @property
     def statistics(self) -> Array:
         """Statistical error of mean minus truth, shape (b,)."""
         events = 1 / self.truth[-1] + 1 / self.draws[:, -1].sum()
         return np.sqrt(self.true * (1 - self.true) * events)
 
-    def pulls(self, fewest: float, *, banded: bool = True) -> Array:
+    def band(self, kind: Kind) -> Array:
+        """Uncertainty of the model as `evaluate --ensemble` finds it, shape (b,).
+
+        Args:
+            kind: nothing, the spread of the draws, or with the error that they share, seen in the training sample.
+        """
+        if kind == "statistics":
+            return np.zeros_like(self.true)
+        first, *others = (self._histogram(counts) for counts in self.draws)
+        found = first.with_members(others, self._histogram(self.training) if kind == "whole" else None)
+        assert found.model is not None
+        return found.model * np.diff(self.edges)
+
+    def bulk(self, fewest: float) -> NDArray[np.bool_]:
+        """Which bins are expected to hold enough training events, shape (b,).
+
+        Args:
+            fewest: training events.
+        """
+        return self.true * self.training[-1] >= fewest
+
+    def pulls(self, fewest: float, kind: Kind) -> Array:
         """Of bulk bins.
 
         Args:
             fewest: training events that are expected in one.
-            banded: count the band.
+            kind: of the band.
         """
-        bulk = (self.expected >= fewest) & (self.truth[:-1] > 0)
-        sigma = np.hypot(self.band, self.statistics) if banded else self.statistics
-        return ((self.mean - self.true) / sigma)[bulk]
+        sigma = np.hypot(self.band(kind), self.statistics)
+        return ((self.mean - self.true) / sigma)[self.bulk(fewest)]
+
+    def _histogram(self, counts: Array) -> Histogram:
+        share, widths = counts[:-1] / counts[-1], np.diff(self.edges)
+        error = np.sqrt(share * (1 - share) / counts[-1])
+        return Histogram(self.edges, share / widths, error / widths, counts[:-1], float(counts[-1]))
 
 
 def preset(chosen: argparse.Namespace) -> Preset:
@@ -301,20 +321,19 @@ def counts(values: Array, edges: Array) -> Array:
     return np.append(np.histogram(values, edges)[0], len(values)).astype(np.float64)
 
 
-def drawn_counts(generator: Generator, chosen: argparse.Namespace, edges: Sequence[Array], stream: int) -> list[Array]:
+def drawn_counts(generator: Generator, chosen: argparse.Namespace, edges: Sequence[Array]) -> list[Array]:
     """Counts of every spectrum in events of every draw, each of shape (draws, b + 1).
 
     Args:
         generator: of the model.
         chosen: the options of the command.
         edges: of every spectrum.
-        stream: names the random streams.
     """
     rows: list[list[Array]] = [[] for _ in SPECTRA]
     for draw in range(chosen.draws):
         for jets in _JETS:
-            seed = 1000 * stream + 10 * draw + jets
-            made = JetEvents.of(generator.sample(chosen.generated, seed, draw=draw, jets=jets, calls=chosen.calls))
+            options = {"draw": draw, "jets": jets, "calls": chosen.calls}
+            made = JetEvents.of(generator.sample(chosen.generated, 10 * draw + jets, **options))
             for row, spectrum, bins in zip(rows, SPECTRA, edges, strict=True):
                 if spectrum.jets == jets:
                     row.append(counts(spectrum.values(made), bins))
@@ -322,26 +341,29 @@ def drawn_counts(generator: Generator, chosen: argparse.Namespace, edges: Sequen
 
 
 def compared(
-    generator: Generator, truth: Mapping[int, JetEvents], chosen: argparse.Namespace, stream: int
+    name: str, generator: Generator, truth: Mapping[int, JetEvents], chosen: argparse.Namespace, temperature: float
 ) -> list[Counted]:
-    """All spectra of truth and draws.
+    """All spectra of truth, training sample and draws.
 
     Args:
+        name: of the training sample.
         generator: of the model.
         truth: events by the number of jets.
         chosen: the options of the command.
-        stream: names the random streams.
+        temperature: of its weights; what was counted for it before is not made again.
     """
-    values = [spectrum.values(truth[spectrum.jets]) for spectrum in SPECTRA]
-    edges = [np.linspace(*np.quantile(one, [_TAIL, 1 - _TAIL]), _BINS + 1) for one in values]
-    total = sum(len(events.pt) for events in truth.values())
-    with one_thread():
-        made = drawn_counts(generator, chosen, edges, stream)
-    found = []
-    for one, bins, draws in zip(values, edges, made, strict=True):
-        true = counts(one, bins)
-        found.append(Counted(bins, true, draws, true[:-1] * chosen.events / total))
-    return found
+    training = by_jets(parquet.read(chosen.folder / f"{name}.parquet"))
+    true, seen = ([one.values(events[one.jets]) for one in SPECTRA] for events in (truth, training))
+    edges = [np.linspace(*np.quantile(values, [_TAIL, 1 - _TAIL]), _BINS + 1) for values in true]
+    kept = chosen.folder / f"{name}-{temperature:g}.npz"
+    if not kept.exists():
+        with one_thread(), scaled(generator, temperature / chosen.temperature):
+            np.savez(kept, *drawn_counts(generator, chosen, edges))
+    made = list(np.load(kept).values())
+    return [
+        Counted(bins, counts(one, bins), counts(other, bins), draws)
+        for bins, one, other, draws in zip(edges, true, seen, made, strict=True)
+    ]
 
 
 def width(pulls: Array) -> float:
@@ -359,30 +381,36 @@ def by_temperature(
     """The spectra at several temperatures; variances are in proportion, as they are where the prior hardly matters.
 
     Args:
-        generator: of the model.
+        generator: of the model of all events.
         truth: events by the number of jets.
         chosen: the options of the command.
     """
-    found = []
-    for number, temperature in enumerate(chosen.temperatures):
-        with scaled(generator, temperature / chosen.temperature):
-            found.append((temperature, compared(generator, truth, chosen, 10 + number)))
-    return found
+    return [(t, compared("full", generator, truth, chosen, t)) for t in chosen.temperatures]
 
 
-def all_pulls(found: Sequence[Counted], fewest: float, *, banded: bool = True) -> Array:
+def all_pulls(found: Sequence[Counted], fewest: float, kind: Kind) -> Array:
     """Pulls of the bulk bins of all spectra.
 
     Args:
         found: the spectra.
         fewest: training events that are expected in a bin.
-        banded: count the band.
+        kind: of the band.
     """
-    return np.concatenate([one.pulls(fewest, banded=banded) for one in found])
+    return np.concatenate([one.pulls(fewest, kind) for one in found])
 
 
-def table_of_pulls(found: Sequence[Counted], chosen: argparse.Namespace) -> list[tuple[str, int, float, float, float]]:
-    """Bins, width with and without the band, and the median relative band, by the number of jets and together.
+class Row(NamedTuple):
+    """Pulls of some spectra: widths by kind of band, and relative bands, in the median of the bulk bins."""
+
+    name: str
+    bins: int
+    widths: Mapping[Kind, float]
+    draws: float
+    whole: float
+
+
+def table_of_pulls(found: Sequence[Counted], chosen: argparse.Namespace) -> list[Row]:
+    """Pulls by the number of jets, and of all spectra.
 
     Args:
         found: the spectra.
@@ -391,26 +419,30 @@ def table_of_pulls(found: Sequence[Counted], chosen: argparse.Namespace) -> list
     rows = []
     for title, jets in (("one jet", (1,)), ("two jets", (2,)), ("three jets", (3,)), ("all thirty", _JETS)):
         some = [one for one, spectrum in zip(found, SPECTRA, strict=True) if spectrum.jets in jets]
-        banded, bare = (all_pulls(some, chosen.fewest, banded=b) for b in (True, False))
-        if len(banded):
-            bands = np.concatenate([(one.band / one.true)[one.expected >= chosen.fewest] for one in some])
-            rows.append((title, len(banded), width(banded), width(bare), float(np.median(bands))))
+        pulls = {kind: all_pulls(some, chosen.fewest, kind) for kind in KINDS}
+        if not len(pulls["whole"]):
+            continue
+        draws, whole = (
+            float(np.median(np.concatenate([(one.band(kind) / one.true)[one.bulk(chosen.fewest)] for one in some])))
+            for kind in ("draws", "whole")
+        )
+        rows.append(Row(title, len(pulls["whole"]), {kind: width(p) for kind, p in pulls.items()}, draws, whole))
     return rows
 
 
 def gap_growth(full: Sequence[Counted], thinned: Sequence[Counted]) -> float:
-    """Relative band in the thinned region over that outside, in units of the same ratio of the full model.
+    """Relative spread of the draws in the thinned region over that outside, in units of the same of the full model.
 
     Args:
         full: spectra of the model of all events.
-        thinned: of the model of thinned events, whose own density is the reference.
+        thinned: of the model of thinned events.
     """
     ratios = []
     for found in (thinned, full):
         one = found[_gap_spectrum()]
         centres = (one.edges[1:] + one.edges[:-1]) / 2
         inside = (centres > _THINNED[0]) & (centres < _THINNED[1])
-        relative = one.band / one.mean
+        relative = one.band("draws") / one.mean
         ratios.append(np.sqrt(np.mean(relative[inside] ** 2) / np.mean(relative[~inside] ** 2)))
     return float(ratios[0] / ratios[1])
 
@@ -452,12 +484,13 @@ def _draw_one(one: Counted, spectrum: Spectrum, upper: plt.Axes, lower: plt.Axes
 
     upper.stairs(one.true / widths, one.edges, color=REFERENCE, label="Pythia8")
     upper.stairs(one.mean / widths, one.edges, color=CANDIDATE, label="mean of the draws")
-    low, high = (one.mean - one.band) / widths, (one.mean + one.band) / widths
+    band = one.band("whole")
+    low, high = (one.mean - band) / widths, (one.mean + band) / widths
     upper.fill_between(one.edges, stairs(low), stairs(high), **step, color=CANDIDATE, alpha=0.3, lw=0, label="band")
     upper.set_ylabel("share per unit")
     upper.set_title(f"{spectrum.jets} jet{'s' if spectrum.jets > 1 else ''}", fontsize=9, loc="right")
     upper.tick_params(labelbottom=False)
-    ratio, band, chance = one.mean / one.true, one.band / one.true, one.statistics / one.true
+    ratio, band, chance = one.mean / one.true, band / one.true, one.statistics / one.true
     lower.axhline(1, color=REFERENCE)
     lower.fill_between(one.edges, stairs(1 - chance), stairs(1 + chance), **step, color="0.8", lw=0)
     lower.fill_between(one.edges, stairs(ratio - band), stairs(ratio + band), **step, color=CANDIDATE, alpha=0.3, lw=0)
@@ -478,8 +511,8 @@ def draw_pulls(found: Sequence[Counted], chosen: argparse.Namespace, path: Path)
     edges, grid = np.linspace(-6, 6, 37), np.linspace(-6, 6, 300)
     with house_style():
         figure, axes = plt.subplots(figsize=(5, 3.8), constrained_layout=True)
-        for banded, colour, name in ((False, "0.6", "statistics alone"), (True, CANDIDATE, "with the band")):
-            pulls = all_pulls(found, chosen.fewest, banded=banded)
+        for (kind, name), colour in zip(KINDS.items(), ("0.6", PALETTE[2], CANDIDATE), strict=True):
+            pulls = all_pulls(found, chosen.fewest, kind)
             label = f"{name}: width {width(pulls):.2f}"
             axes.hist(pulls.clip(-6, 6), edges, density=True, histtype="step", color=colour, label=label)
         axes.plot(grid, np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi), color=REFERENCE, ls="--", label="unit normal")
@@ -503,47 +536,51 @@ def draw_gap(full: Counted, thinned: Counted, chosen: argparse.Namespace, path: 
         figure, (upper, lower) = plt.subplots(2, 1, figsize=(5.4, 5), sharex=True, constrained_layout=True)
         for one, colour, name in ((full, PALETTE[0], "all events"), (thinned, CANDIDATE, "thinned by ten")):
             upper.stairs(one.mean / np.diff(one.edges), one.edges, color=colour, label=name)
-            lower.stairs(one.band / one.mean, one.edges, color=colour)
+            lower.stairs(one.band("draws") / one.mean, one.edges, color=colour)
         for axes in (upper, lower):
             axes.axvspan(*_THINNED, color="0.9", zorder=0)
         upper.set_ylabel("share per unit, mean of the draws")
         upper.legend(frameon=False, fontsize=8)
-        lower.set_ylabel("band / share")
+        lower.set_ylabel("spread of the draws / share")
         lower.set_xlabel(SPECTRA[_gap_spectrum()].label + " of events with one jet")
         lower.set_ylim(0)
         figure.savefig(path, dpi=130)
         plt.close(figure)
 
 
-def page(
-    rows: Sequence[tuple[str, int, float, float, float]],
-    widths: Sequence[tuple[float, float]],
-    growth: float,
-    chosen: argparse.Namespace,
-) -> str:
+def page(rows: Sequence[Row], scan: Sequence[tuple[float, Row]], growth: float, chosen: argparse.Namespace) -> str:
     """The measured part of docs/bayesian.md, in Markdown.
 
     Args:
         rows: of the table of pulls.
-        widths: temperatures and widths of the pulls.
-        growth: of the band in the gap.
+        scan: temperatures, and pulls of all spectra.
+        growth: of the spread of the draws in the gap.
         chosen: the options of the command.
     """
     lines = [
         f"{chosen.events:,} training events, {chosen.steps:,} steps of {chosen.batch} events, networks of width "
-        f"{chosen.width}; Bayesian layers: {chosen.layers}; {chosen.draws} draws of {chosen.generated:,} events for "
-        f"each number of jets, {chosen.calls} network calls a stage; bulk bins: {chosen.fewest:g} training events.",
+        f"{chosen.width}; Bayesian layers: {chosen.layers}, temperature {chosen.temperature:g}; {chosen.draws} draws "
+        f"of {chosen.generated:,} events for each number of jets, {chosen.calls} network calls a stage; bulk bins: "
+        f"{chosen.fewest:g} training events.",
         "",
-        "| spectra | bulk bins | width of the pulls | without the band | median band / share |",
-        "| --- | ---: | ---: | ---: | ---: |",
-        *(f"| {name} | {bins} | {banded:.2f} | {bare:.2f} | {band:.1%} |" for name, bins, banded, bare, band in rows),
+        "| spectra | bulk bins | " + " | ".join(f"width: {name}" for name in KINDS.values())
+        + " | spread of the draws / share | band / share |",
+        "| --- |" + " ---: |" * (len(KINDS) + 3),
+        *(
+            f"| {row.name} | {row.bins} | " + " | ".join(f"{row.widths[kind]:.2f}" for kind in KINDS)
+            + f" | {row.draws:.1%} | {row.whole:.1%} |"
+            for row in rows
+        ),
         "",
-        "| temperature | " + " | ".join(f"{t:g}" for t, _ in widths) + " |",
-        "| --- |" + " ---: |" * len(widths),
-        "| width of the pulls | " + " | ".join(f"{w:.2f}" for _, w in widths) + " |",
-        "",
-        f"In the thinned region the relative band grows by {growth:.2f} against its surroundings.",
-    ]
+    ]  # fmt: skip
+    if scan:
+        lines += [
+            "| temperature | " + " | ".join(f"width: {KINDS[kind]}" for kind in ("draws", "whole")) + " |",
+            "| ---: |" + " ---: |" * 2,
+            *(f"| {t:g} | {row.widths['draws']:.2f} | {row.widths['whole']:.2f} |" for t, row in scan),
+            "",
+        ]
+    lines += [f"In the thinned region the relative spread of the draws grows by {growth:.2f} against its surroundings."]
     return "\n".join(lines) + "\n"
 
 
@@ -593,17 +630,13 @@ def main() -> None:
     chosen = options()
     truth = by_jets(write_samples(chosen))
     generators = {name: trained(name, chosen) for name in ("full", "thinned")}
-    found = {name: compared(one, truth, chosen, k) for k, (name, one) in enumerate(generators.items(), start=1)}
+    found = {name: compared(name, one, truth, chosen, chosen.temperature) for name, one in generators.items()}
     rows, growth = table_of_pulls(found["full"], chosen), gap_growth(found["full"], found["thinned"])
-    scan = by_temperature(generators["full"], truth, chosen)
-    widths = [(t, width(all_pulls(spectra, chosen.fewest))) for t, spectra in scan]
-    table = Table("spectra", "bulk bins", "width", "without the band", "median band / share")
-    for name, bins, banded, bare, band in rows:
-        table.add_row(name, str(bins), f"{banded:.2f}", f"{bare:.2f}", f"{band:.1%}")
-    Console(width=100).print(table)
-    text = page(rows, widths, growth, chosen)
+    scan = [(t, table_of_pulls(some, chosen)[-1]) for t, some in by_temperature(generators["full"], truth, chosen)]
+    text = page(rows, scan, growth, chosen)
     print(text)
-    found_all = {"rows": rows, "widths": widths, "growth": growth}
+    found_all = {"rows": [row._asdict() for row in rows], "growth": growth,
+                 "scan": [(t, row._asdict()) for t, row in scan]}  # fmt: skip
     (chosen.folder / "bayesian.json").write_text(json.dumps(found_all, indent=2))
     if chosen.docs is not None:
         images = chosen.docs / "images"

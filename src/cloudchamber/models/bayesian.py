@@ -17,7 +17,8 @@ arXiv:1506.02557): with y = x theta^T,
 
 which has the mean and variance that random weights would give. Elements of a row, such as the particles of an event,
 have e_j of their own too: their outputs are then less alike than with one weight for all, but the loss of a cloud is
-closer to that of random weights than if they shared e_j. A draw (`drawn`) is an ordinary model with weights m_i + sqrt(v_i) e_i, or m_i, and is what is sampled.
+closer to that of random weights than if they shared e_j. A draw (`drawn`) is an ordinary model with weights
+m_i + sqrt(v_i) e_i, or m_i, and is what is sampled.
 """
 
 import math

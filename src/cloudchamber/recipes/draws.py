@@ -74,7 +74,7 @@ def generate_draws(
     wanted = list(draw_settings(draws, setting))
     generator.trained.drawn(wanted[0].draw)
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise explain_os_error(error, folder) from error
     found = {one.draw: _is_there(generator, folder, one, events, resume) for one in wanted}
