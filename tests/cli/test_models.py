@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from cloudchamber.cli.main import main
+from cloudchamber.events import Level, ProtonBeams
 from cloudchamber.recipes import store
 
 
@@ -39,3 +40,18 @@ def test_a_damaged_card_is_named(
     saved.with_suffix(".json").write_text("{")
     assert models() == 2
     assert "tiny.json" in capsys.readouterr().err
+
+
+def test_models_without_beams_of_electrons_are_listed(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(store, "pretrained_folder", lambda: saved.parent)
+    card = store.read_card(saved.with_suffix(".json"))
+    for family, protons, expected in (("calo", None, " - "), ("zjets", ProtonBeams(energy=6500), "pp, 13 TeV")):
+        changed = {
+            "preset": card.preset.model_copy(update={"family": family, "level": Level.STABLE}),
+            "data": card.data.with_(beams=None, protons=protons),
+        }
+        store.write_card(saved.with_suffix(".json"), card.model_copy(update=changed))
+        assert models() == 0
+        assert expected in capsys.readouterr().out

@@ -3,15 +3,19 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 
 from cloudchamber.cli.main import main
 from cloudchamber.events import Events
 from cloudchamber.formats import files, parquet
+from cloudchamber.physics.zjets import faults
+from cloudchamber.recipes import store
 from cloudchamber.recipes.generation import load
-from cloudchamber.recipes.store import load_model
+from cloudchamber.recipes.store import load_model, save_model
 from cloudchamber.represent.vector import VectorRepresentation, values_of
+from cloudchamber.tensors.batch import Batch
 
 TINY = """
 name = "tiny-zjets"
@@ -30,6 +34,7 @@ MODELS = {
     "flow matching": "",
     "ddpm": '[vector.process]\nschedule = "ddpm-linear"\ntarget = "v"\ntimes = "uniform"\nsteps = 1000\n',
     "flow": 'model = "flow"\n',
+    "jetgpt": 'model = "jetgpt"\nazimuth = "circle"\nmuons = "mass"\nthreshold = "edge"\ncomponents = 4\n',
 }
 
 
@@ -86,3 +91,98 @@ def test_what_cannot_be_made_is_said(run: Path, tmp_path: Path, capsys: pytest.C
     for words, sentence in ((("--jets", 4), "--jets 4 is impossible"), (("--q2-min", 30), "no cuts")):
         assert command("generate", "--model", run, *words, "--events", 5, "--out", tmp_path / "x.parquet") == 2
         assert sentence in capsys.readouterr().err
+
+
+def test_every_event_is_scored(run: Path, zjets_events: Events, tmp_path: Path) -> None:
+    columns = {name: zjets_events[:20].flat(name).copy() for name in zjets_events.columns}
+    offsets = zjets_events[:20].offsets
+    columns["px"][offsets[2]] = np.nan
+    columns["pdg_id"][offsets[4] + 1] = 13
+    jet = offsets[6] + 2
+    columns["px"][jet], columns["py"][jet] = 3.0, 4.0
+    spoilt = Events.from_flat(zjets_events[:20].counts, columns, run=zjets_events.run)
+    parquet.write(tmp_path / "events.parquet", spoilt)
+    out = tmp_path / "scores.parquet"
+    assert command("score", tmp_path / "events.parquet", "--model", run, "--out", out, "--workers", 1) == 0
+    table = pq.read_table(out)
+    density = table["log_density"].to_numpy()
+    assert np.flatnonzero(np.isnan(density)).tolist() == [2, 4]
+    assert np.flatnonzero(np.isneginf(density)).tolist() == [6]
+    both = table["number"].to_numpy() + table["kinematics"].to_numpy()
+    assert np.array_equal(both, density, equal_nan=True)
+    trained = load_model(str(run))
+    whole = [k for k in range(20) if k not in (2, 4, 6)]
+    with torch.no_grad():
+        inner = trained.model.log_prob(trained.representation.encode(zjets_events[np.array(whole)])).double()
+    found = values_of(zjets_events[np.array(whole)])
+    expected = inner + trained.representation.log_det(found) - np.log(2 * np.pi)
+    np.testing.assert_allclose(table["kinematics"].to_numpy()[whole], expected.numpy(), rtol=1e-3, atol=1e-2)
+
+
+def test_what_no_model_of_jets_can_do_is_refused_in_one_sentence(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words, sentence in (
+        (("export", run), "only models of the family cascade can be exported"),
+        (("distill", run, "--data", run.parent / "events.parquet"), "only models of the family cascade can"),
+        (("generate", "--model", run, "--events", 5, "--electrons", run.parent / "events.parquet"), "electron"),
+    ):
+        out = tmp_path / ("x.parquet" if words[0] == "generate" else "x")
+        assert command(*words, "--out", out) == 2
+        error = capsys.readouterr().err
+        assert sentence in error
+        assert error.count("\n") == 1
+        assert "Traceback" not in error
+    assert command("generate", "--model", run, "--events", 5, "--out", tmp_path / "x.lhe") == 2
+
+
+def test_calls_are_for_models_with_diffusion_stages(run: Path, tmp_path: Path) -> None:
+    preset = load_model(str(run)).card.preset
+    out = tmp_path / "x.parquet"
+    assert command("generate", "--model", run, "--events", 5, "--calls", 2, "--out", out) == (
+        0 if preset.takes_calls else 2
+    )
+    assert preset.takes_calls == (preset.vector.model == "diffusion")
+    made = load(str(run)).sample(5)
+    assert ("--calls" in made.run.provenance["command"]) == preset.takes_calls
+
+
+def test_jetgpt_keeps_every_cut_before_it_is_trained(run: Path) -> None:
+    if load_model(str(run)).card.preset.vector.model != "jetgpt":
+        pytest.skip("other models blur the cut on Delta R")
+    for jets in (2, 3):
+        made = load(str(run)).sample(600, seed=3, jets=jets)
+        assert not faults(made).any()
+
+
+def test_the_density_of_jetgpt_integrates_to_one_beside_the_cuts(run: Path, zjets_events: Events) -> None:
+    trained = load_model(str(run))
+    if trained.card.preset.vector.model != "jetgpt":
+        pytest.skip("other models have no edges")
+    event = zjets_events[np.flatnonzero(zjets_events.counts == 5)[:1]]
+    batch, n = trained.representation.encode(event)["event"], 8_000
+    edges = {9: (-12.0, 12.0), 13: (-12.0, 12.0), 12: (-np.pi, np.pi), 16: (-np.pi, np.pi)}
+    for column, (low, high) in edges.items():
+        grid = torch.linspace(low, high, n + 1, dtype=torch.float64)
+        x = batch.x.double().repeat(n, 1, 1)
+        x[:, column, 0] = (grid[1:] + grid[:-1]) / 2
+        so_far = torch.arange(17) < column
+        rows = [Batch(one, torch.ones(len(one)), batch.context.expand(len(one), -1), mask.expand(len(one), -1))
+                for one, mask in ((x, torch.arange(17) <= column), (x[:1], so_far))]  # fmt: skip
+        with torch.no_grad():
+            whole, before = (trained.model["event"].log_prob(one) for one in rows)
+        density = (whole - before).exp()
+        assert float(density.sum() * (grid[1] - grid[0])) == pytest.approx(1, abs=0.01)
+        if column == 16:
+            assert (density == 0).any()
+
+
+def test_a_model_of_jets_is_listed(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = load_model(str(run))
+    card = trained.card.model_copy(update={"sha256": None})
+    save_model(tmp_path / "zjets.safetensors", trained.model, trained.representation, card)
+    monkeypatch.setattr(store, "pretrained_folder", lambda: tmp_path)
+    assert command("models") == 0
+    assert "pp, 13 TeV" in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """Vectors of muons and jets: exact ways back, log-determinants from the Jacobian, and arcs that keep jets apart."""
 
 import math
+from itertools import product
 
 import awkward as ak
 import numpy as np
@@ -12,13 +13,19 @@ from cloudchamber.errors import InputError
 from cloudchamber.events import Events
 from cloudchamber.physics.zjets import R_MIN, JetEvents, closest_pair, faults
 from cloudchamber.represent.vector import STAGES, Layout, VectorRepresentation, VectorValues, values_of
-from cloudchamber.represent.vector_map import AZIMUTHS, Azimuth, VectorMap
+from cloudchamber.represent.vector_map import AZIMUTHS, MUONS, THRESHOLDS, Azimuth, Muons, Threshold, VectorMap
+from cloudchamber.tensors.support import Circle, Interval
 
-CHOICES = [(azimuth, ordered) for azimuth in AZIMUTHS for ordered in (True, False)]
+CHOICES = [VectorMap(*choice) for choice in product(AZIMUTHS, (True, False), MUONS, THRESHOLDS)]
 
 
-def fitted(events: Events, azimuth: Azimuth = "turned", layout: Layout = "chain") -> VectorRepresentation:
-    return VectorRepresentation.fit(events, azimuth=azimuth, ordered=True, layout=layout)
+def fitted(
+    events: Events, azimuth: Azimuth = "turned", layout: Layout = "chain", muons: Muons = "pt",
+    threshold: Threshold = "logarithm",
+) -> VectorRepresentation:  # fmt: skip
+    return VectorRepresentation.fit(
+        events, azimuth=azimuth, ordered=True, layout=layout, muons=muons, threshold=threshold
+    )
 
 
 @pytest.fixture
@@ -28,17 +35,15 @@ def three(zjets_events: Events) -> Tensor:
     return values[jets == 3]
 
 
-@pytest.mark.parametrize(("azimuth", "ordered"), CHOICES)
-def test_coordinates_have_an_exact_way_back(three: Tensor, azimuth: Azimuth, ordered: bool) -> None:
-    vector_map = VectorMap(azimuth, ordered)
+@pytest.mark.parametrize("vector_map", CHOICES)
+def test_coordinates_have_an_exact_way_back(three: Tensor, vector_map: VectorMap) -> None:
     for size in (9, 13, 17):
         values = three[:, :size]
         torch.testing.assert_close(vector_map.inverse(vector_map.forward(values)), values, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize(("azimuth", "ordered"), CHOICES)
-def test_log_determinants_are_those_of_the_jacobian(three: Tensor, azimuth: Azimuth, ordered: bool) -> None:
-    vector_map = VectorMap(azimuth, ordered)
+@pytest.mark.parametrize("vector_map", CHOICES)
+def test_log_determinants_are_those_of_the_jacobian(three: Tensor, vector_map: VectorMap) -> None:
     for row in three[:5]:
         jacobian = torch.autograd.functional.jacobian(lambda v: vector_map.forward(v[None])[0], row)
         torch.testing.assert_close(torch.linalg.slogdet(jacobian).logabsdet, vector_map.log_det(row[None])[0])
@@ -56,8 +61,11 @@ def test_any_numbers_are_events_inside_the_cuts_on_pt(zjets_events: Events) -> N
 
 @pytest.mark.parametrize("azimuth", AZIMUTHS)
 @pytest.mark.parametrize("layout", ["chain", "sequence"])
-def test_events_come_back(zjets_events: Events, azimuth: Azimuth, layout: Layout) -> None:
-    representation = VectorRepresentation.from_state(fitted(zjets_events, azimuth, layout).state())
+@pytest.mark.parametrize(("muons", "threshold"), [("pt", "logarithm"), ("mass", "edge")])
+def test_events_come_back(
+    zjets_events: Events, azimuth: Azimuth, layout: Layout, muons: Muons, threshold: Threshold
+) -> None:
+    representation = VectorRepresentation.from_state(fitted(zjets_events, azimuth, layout, muons, threshold).state())
     found = values_of(zjets_events)
     phi = torch.from_numpy(np.asarray(zjets_events.particles.phi[:, 0], dtype=np.float64))
     values = representation.values(representation.scores(found), found.jets)
@@ -114,7 +122,10 @@ def test_arcs_are_where_jets_would_be_too_close(zjets_events: Events, column: in
     for phi in np.linspace(-math.pi, math.pi, 101):
         chosen[:, column] = phi
         found = VectorValues(chosen, torch.full((8,), number))
-        arcs = representation.separation()(column, representation.scores(found)[0])
+        support = representation.rules().support(column, representation.scores(found)[0])
+        assert isinstance(support, Circle)
+        arcs = support.arcs
+        assert arcs is not None
         apart = torch.remainder(phi - arcs.centre + math.pi, 2 * math.pi) - math.pi
         events = representation.decode(found, torch.zeros(8).double(), zjets_events.run)
         close = closest_pair(JetEvents.of(events)) < R_MIN
@@ -123,8 +134,42 @@ def test_arcs_are_where_jets_would_be_too_close(zjets_events: Events, column: in
 
 def test_only_azimuths_of_later_jets_avoid_arcs(zjets_events: Events) -> None:
     representation = fitted(zjets_events, "circle", "sequence")
-    rows = representation.scores(values_of(zjets_events))[0]
-    assert [c for c in range(17) if representation.separation()(c, rows) is not None] == [12, 16]
+    rows, rules = representation.scores(values_of(zjets_events))[0], representation.rules()
+    supports = [rules.support(column, rows) for column in range(17)]
+    assert [c for c, one in enumerate(supports) if isinstance(one, Circle)] == [4, 8, 12, 16]
+    assert [c for c, one in enumerate(supports) if isinstance(one, Circle) and one.arcs is not None] == [12, 16]
+
+
+def test_edges_of_pt_are_the_threshold_and_the_jet_before(zjets_events: Events) -> None:
+    representation = fitted(zjets_events, "circle", "sequence", "mass", "edge")
+    values, jets = values_of(zjets_events)
+    rows, rules = representation.scores(VectorValues(values, jets))[0][jets == 3], representation.rules()
+    assert [c for c in range(17) if isinstance(rules.support(c, rows), Interval)] == [5, 9, 13]
+    for column, before in ((9, 5), (13, 9)):
+        support = rules.support(column, rows)
+        assert isinstance(support, Interval)
+        for side, expected in ((support.low, torch.tensor(20.0)), (support.high, values[jets == 3][:, before])):
+            rows[:, column] = side
+            pt = representation.values([rows], jets[jets == 3]).values[:, column]
+            torch.testing.assert_close(pt, expected.double().expand_as(pt))
+            rows[:, column] = representation.scores(VectorValues(values, jets))[0][jets == 3][:, column]
+
+
+def test_jets_recoil_from_the_sum_of_what_is_before(zjets_events: Events) -> None:
+    representation = fitted(zjets_events, "circle", "sequence", "mass", "edge")
+    found = values_of(zjets_events)
+    there = found.jets > 1
+    known = representation.rules().recoil(12, representation.scores(found)[0][there])
+    chosen = zjets_events[np.flatnonzero(there.numpy())].particles[:, :3]
+    total = ak.sum(chosen.px, axis=1), ak.sum(chosen.py, axis=1), ak.sum(chosen.pz, axis=1)
+    energy = ak.sum(np.sqrt(chosen.px**2 + chosen.py**2 + chosen.pz**2 + chosen.mass**2), axis=1)
+    px, py, pz = (np.asarray(column, dtype=np.float64) for column in total)
+    phi = np.asarray(zjets_events.particles.phi[:, 0], dtype=np.float64)[there.numpy()]
+    turn = np.remainder(np.arctan2(-py, -px) - phi - known.direction.numpy() + math.pi, 2 * math.pi) - math.pi
+    assert np.abs(turn).max() < 1e-3
+    rapidity = np.log((energy + pz) / (energy - pz)) / 2
+    np.testing.assert_allclose(known.told[:, 2].numpy(), rapidity, atol=1e-4)
+    np.testing.assert_allclose(50 * np.exp(known.told[:, 0].numpy()), np.hypot(px, py), rtol=1e-3, atol=0.1)
 
 
 def test_other_events_are_refused(primary_events: Events, zjets_events: Events) -> None:

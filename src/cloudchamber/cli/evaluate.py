@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from cloudchamber.errors import InputError
+
 __all__ = ["evaluate"]
 
 
@@ -38,6 +40,7 @@ def evaluate(
     chance alone, such as those of `train --members`, each with events of its own seed. With --training besides, the
     error that all members share is part of the band. Floors need a large reference: best 21 times as many events as are
     judged. All samples must have the same beams, cuts and level of decays.
+    Muons and jets of two protons are recognised by their beams and compared by number of jets.
 
     Example:
         cloudchamber evaluate events.parquet --reference reference --out report --budget quick
@@ -52,6 +55,14 @@ def evaluate(
         ensemble: events of other members of the candidate's ensemble, or one folder of them.
         accept: a selection of particles; all by default.
     """
+    from cloudchamber.recipes.zjets_evaluation import holds_zjets
+
+    if holds_zjets(file) or holds_zjets(reference):
+        for name, value in (("--ensemble", ensemble), ("--accept", accept), ("--training", training)):
+            if value:
+                raise InputError(f"{name} does not apply to muons and jets; leave it out.")
+        _jets(file, reference, out, budget=budget, events=events)
+        return
     os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")  # a second of imports; transport is done with numpy here
     from cloudchamber.recipes.evaluation import evaluate_files
 
@@ -68,6 +79,17 @@ def evaluate(
             f"{found.members} members: one standard deviation covers {found.covered:.0%} of {found.bins:,} bins, "
             f"{found.covered_by_statistics:.0%} by statistics alone"
         )
+    typer.echo(f"report: '{out / 'index.html'}'")
+
+
+def _jets(file: Path, reference: Path, out: Path, *, budget: str, events: int | None) -> None:
+    """Judge muons and jets."""
+    from cloudchamber.recipes.zjets_evaluation import evaluate_zjets_files
+
+    with _bar() as progress:
+        document = evaluate_zjets_files(file, reference, out, budget=budget, events=events, progress=progress).document
+    for line in (document.sentence, *document.reasons):
+        typer.echo(line)
     typer.echo(f"report: '{out / 'index.html'}'")
 
 

@@ -25,8 +25,8 @@ def models() -> None:
     for name in model_names():
         card = read_card(pretrained_folder() / f"{name}.json")
         table.add_row(
-            name, _beams(card), card.preset.level.value, f"{card.events:,}", _auc(card),
-            str(card.preset.sampling.calls), card.preset.description,
+            name, _beams(card), _level(card), f"{card.events:,}", _auc(card),
+            str(card.preset.sampling.calls) if card.preset.takes_calls else "none", card.preset.description,
         )  # fmt: skip
     Console(width=None if Console().is_terminal else 160).print(table)
     typer.echo("All measurements: the JSON cards beside the weights, in the folder 'pretrained' of the package.")
@@ -35,9 +35,17 @@ def models() -> None:
 def _beams(card: "Card") -> str:
     if card.data.beams is not None:
         return card.data.beams.name
+    if card.data.protons is not None:
+        return f"pp, {2 * card.data.protons.energy / 1000:g} TeV"
+    if card.preset.family == "calo":
+        return "-"
     from cloudchamber.recipes.phase_space import energies_of
 
     return "any, {:.0f} to {:.0f} GeV".format(*energies_of(card))
+
+
+def _level(card: "Card") -> str:
+    return "-" if card.preset.family == "calo" else card.preset.level.value
 
 
 def _auc(card: "Card") -> str:

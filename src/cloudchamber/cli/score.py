@@ -28,7 +28,8 @@ def score(
     """Write the log-density of every event under a model, stage by stage.
 
     Events are unordered final states, before the projection on exact four-momentum. Columns, in natural logarithms:
-    electron, species, conservation, cloud, folding and their sum log_density; the file's metadata tell the units.
+    electron, species, conservation, cloud, folding and their sum log_density; for models of muons and jets number,
+    kinematics and log_density. The file's metadata tell the units.
     An event that the model never makes has -inf, one that cannot be read NaN; all others are scored.
 
     Example:
@@ -61,5 +62,5 @@ def score(
         )  # fmt: skip
     typer.echo(
         f"{made.events:,} events: '{out}', {made.impossible:,} of them -inf (the model never makes them), "
-        f"{made.unreadable:,} NaN (no scattered electron in front, or not finite), seed {seed}"
+        f"{made.unreadable:,} NaN (not as the model's events begin, or not finite), seed {seed}"
     )

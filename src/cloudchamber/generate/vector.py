@@ -17,7 +17,7 @@ from cloudchamber.models.base import Samplable
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.physics.zjets import MOST_JETS
-from cloudchamber.represent.vector import STAGES, VectorRepresentation, VectorValues
+from cloudchamber.represent.vector import EVENT, STAGES, VectorRepresentation, VectorValues
 from cloudchamber.represent.vector_map import JET_SIZE, MUONS_SIZE, jet_columns
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import EventRng
@@ -95,12 +95,20 @@ class VectorPipeline:
     def _draw(self, jets: Tensor, streams: list[EventRng]) -> VectorValues:
         """Values of some events."""
         representation = self.representation
+        if representation.layout == "sequence":
+            return representation.values([self._sequence(jets, streams[0])], jets)
         scores: list[Tensor] = []
         for stage, (name, size) in enumerate(zip(STAGES, representation.sizes, strict=True)):
             context, mask = representation.context(jets, scores), (jets > stage)[:, None]
             given = Batch(torch.zeros(len(jets), size), torch.ones(len(jets)), context, mask)
             scores.append(self._sample(name, given, streams[stage]))
         return representation.values(scores, jets)
+
+    def _sequence(self, jets: Tensor, rng: EventRng) -> Tensor:
+        """Scores of a model that draws all numbers of an event one after the other."""
+        mask = self.representation.exists(jets)
+        given = Batch(mask[..., None].float(), torch.ones(len(jets)), self.representation.conditions(jets), mask)
+        return self._sample(EVENT, given, rng)[..., 0]
 
     def _sample(self, name: str, given: Batch, rng: EventRng) -> Tensor:
         stage, how = self.model[name], dict[str, Any]()

@@ -16,7 +16,7 @@ from cloudchamber.events import Events
 
 __all__ = [
     "JET", "JET_STATUS", "MOST_JETS", "MUON", "MUON_MASS", "PT_MIN", "RADIUS", "R_MIN", "JetEvents", "closest_pair",
-    "faults",
+    "faults", "readable",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -78,6 +78,22 @@ def closest_pair(jets: JetEvents) -> Array:
             turn = np.remainder(jets.phi[:, i] - jets.phi[:, j] + np.pi, 2 * np.pi) - np.pi
             closest = np.minimum(closest, np.hypot(jets.eta[:, i] - jets.eta[:, j], turn))
     return closest
+
+
+def readable(events: Events) -> NDArray[np.bool_]:
+    """Which events are a muon, an antimuon and one to three jets, all finite, shape (n,).
+
+    Args:
+        events: a sample.
+    """
+    counts, offsets = events.counts, events.offsets
+    place = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
+    kinds = events.flat("pdg_id")
+    good = kinds == np.select([place == 0, place == 1], [MUON, -MUON], JET)
+    for name in ("px", "py", "pz", "mass"):
+        good &= np.isfinite(events.flat(name))
+    bad = np.bincount(np.repeat(np.arange(len(events)), counts), ~good, minlength=len(events))
+    return np.asarray((bad == 0) & (counts >= 3) & (counts <= 2 + MOST_JETS))
 
 
 def faults(events: Events) -> Array:

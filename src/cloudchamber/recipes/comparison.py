@@ -29,6 +29,8 @@ def read_metrics(path: Path) -> MetricsDocument:
         raise InputError(f"'{file}' cannot be read: {error.strerror or error}.") from None
     except ValueError:
         raise InputError(f"'{file}' is not JSON; give a metrics.json of 'cloudchamber evaluate'.") from None
+    if isinstance(content, dict) and content.get("kind") == "zjets":
+        raise InputError(f"'{file}' is of muons and jets, which compare does not know; set their reports side by side.")
     try:
         return MetricsDocument.model_validate(content)
     except ValidationError as error:

@@ -129,14 +129,28 @@ class ImageStage(Section):
 class VectorStage(Section):
     """Muons and jets as vectors, and their model in the family zjets."""
 
-    model: Literal["diffusion", "flow"] = "diffusion"
-    azimuth: Literal["line", "turned"] = Field(default="turned", description="line: as arXiv:2305.10475")
+    model: Literal["diffusion", "flow", "jetgpt"] = "diffusion"
+    azimuth: Literal["line", "turned", "circle"] = Field(default="turned", description="line: as arXiv:2305.10475")
     ordered: bool = Field(default=True, description="put pT of later jets between their bounds")
+    muons: Literal["pt", "mass"] = Field(default="pt", description="mass: learn that of the pair for the second pT")
+    threshold: Literal["logarithm", "edge"] = Field(default="logarithm", description="edge: cut mixtures of jetgpt")
     width: int = Field(default=256, ge=8, le=4096, multiple_of=4)
     depth: int = Field(default=4, ge=1, le=64)
     couplings: int = Field(default=8, ge=1, le=64, description="of the flow")
     bins: int = Field(default=10, ge=2, le=256, description="of a spline of the flow")
+    components: int = Field(default=24, ge=1, le=1024, description="of a mixture of jetgpt")
+    heads: int = Field(default=4, ge=1, le=64, description="of attention in jetgpt")
     process: Process = Process(times="uniform")
+
+    @model_validator(mode="after")
+    def _known_to_the_model(self) -> "VectorStage":
+        if (self.azimuth == "circle") != (self.model == "jetgpt"):
+            raise ValueError("azimuth = 'circle' and model = 'jetgpt' need each other")
+        if self.threshold == "edge" and self.model != "jetgpt":
+            raise ValueError("threshold = 'edge' needs model = 'jetgpt'")
+        if self.model == "jetgpt" and self.width % self.heads:
+            raise ValueError("the width must be a multiple of the number of heads")
+        return self
 
 
 class Training(Section):
@@ -194,6 +208,11 @@ class Preset(Section):
             known = ", ".join(DIFFUSION_STAGES[self.family])
             raise ValueError(f"stage_calls names '{min(unknown)}', but the stages that take calls are {known}")
         return self
+
+    @property
+    def takes_calls(self) -> bool:
+        """Whether any stage is sampled with a number of network calls."""
+        return self.family != "zjets" or self.vector.model == "diffusion"
 
     @model_validator(mode="after")
     def _level_of_events(self) -> "Preset":

@@ -16,6 +16,7 @@ from cloudchamber.errors import InputError, require
 from cloudchamber.events import Events, Level, RunInfo
 from cloudchamber.formats import files
 from cloudchamber.generate.electrons import Electrons
+from cloudchamber.generate.jet_score import JetScores
 from cloudchamber.generate.pipeline import BLOCK, Block, Finisher, Pipeline, Solver, Tally
 from cloudchamber.generate.score import Scores
 from cloudchamber.generate.species import Species
@@ -116,8 +117,8 @@ class Generator:
         require(n > 0 and all(size == n for size in sizes), f"{n} events need {n} electrons and lists of species.")
         return sample_tensors(pipeline, n, seed, electron, species)
 
-    def score(self, events: Events, seed: int = 0, **options: Any) -> Scores:  # noqa: ANN401
-        """Log-densities of events, stage by stage; see `generate.score`.
+    def score(self, events: Events, seed: int = 0, **options: Any) -> Scores | JetScores:  # noqa: ANN401
+        """Log-densities of events, stage by stage; see `generate.score` and `generate.jet_score`.
 
         Args:
             events: final states, the scattered electron first in each.
@@ -158,7 +159,11 @@ class Generator:
 
     def _solver(self, setting: GenerationSetting) -> Solver:
         """How the stages are sampled; --calls overrides what the preset says of any stage."""
-        sampling = self.trained.card.preset.sampling
+        preset, sampling = self.trained.card.preset, self.trained.card.preset.sampling
+        require(
+            preset.takes_calls or (setting.calls is None and setting.sampler is None),
+            f"the model '{self.name}' has no diffusion stage; leave --calls and --sampler out.",
+        )
         stage_calls = sampling.stage_calls if setting.calls is None else {}
         sampler = setting.sampler or sampling.sampler
         return Solver(setting.calls or sampling.calls, sampler, setting.project, self.precision(setting), stage_calls)
@@ -175,9 +180,12 @@ class Generator:
         flags += f" --precision {solver.precision}"
         flags += "" if setting.draw is None else f" --draw {setting.draw}"
         command = f"cloudchamber generate --model {self.name} --seed {setting.seed}"
-        command += "" if solver.stage_calls else f" --calls {solver.calls}"
-        solved = (f"sampler {solver.sampler}", f"precision {solver.precision}")
+        takes_calls = card.preset.takes_calls
+        command += "" if solver.stage_calls or not takes_calls else f" --calls {solver.calls}"
+        command += f" --sampler {solver.sampler}" if takes_calls else ""
+        solved = (*((f"sampler {solver.sampler}",) if takes_calls else ()), f"precision {solver.precision}")
         calls = (f"calls {solver.calls}", *(f"calls of {stage} {n}" for stage, n in solver.stage_calls.items()))
+        calls = calls if takes_calls else ()
         acceptance, data, completed = family_of(card.preset).acceptance, self._survey(setting).data, {}
         flags += setting.phase_space.flags
         if setting.completion is not None:
@@ -192,7 +200,7 @@ class Generator:
             settings=(f"model {card.preset.name}", *calls, *solved, *self._weights(setting)),
             seed=setting.seed,
             provenance={
-                "command": f"{command} --sampler {solver.sampler}{flags}",
+                "command": f"{command}{flags}",
                 "package": f"cloudchamber {__version__}",
                 "model": card.preset.name,
                 "model_sha256": self.trained.digest,

@@ -9,6 +9,7 @@ from cloudchamber.errors import InputError
 from cloudchamber.evaluate.document import MetricsDocument, ScoreRecord
 from cloudchamber.recipes.config import Preset
 from cloudchamber.recipes.store import Card, load_run, load_stored, save_model
+from cloudchamber.recipes.zjets_summary import read_zjets, zjets_summary
 
 __all__ = ["pack", "summary"]
 
@@ -71,6 +72,8 @@ def summary(metrics: Path) -> dict[str, Any]:
     Raises:
         InputError: if it is not a report's.
     """
+    if (of_jets := read_zjets(metrics)) is not None:
+        return zjets_summary(of_jets)
     try:
         document = MetricsDocument.model_validate_json(metrics.read_bytes())
     except (OSError, ValidationError) as error:

@@ -19,6 +19,7 @@ from cloudchamber.events import Events
 from cloudchamber.formats import files
 from cloudchamber.formats.scores import open_scores
 from cloudchamber.generate.acceptance import AcceptanceModel
+from cloudchamber.generate.jet_score import JetScorer, JetScores
 from cloudchamber.generate.pipeline import BLOCK
 from cloudchamber.generate.score import Scorer, Scores, ScoreSolver
 from cloudchamber.generate.species import SpeciesStage
@@ -28,6 +29,7 @@ from cloudchamber.recipes.ordered import in_order
 from cloudchamber.recipes.store import Card, TrainedModel, load_model
 from cloudchamber.recipes.workers import Advance, exit_on_sigterm, keep_freed_memory
 from cloudchamber.represent.cloud import CloudRepresentation
+from cloudchamber.represent.vector import VectorRepresentation
 
 __all__ = ["ScoreSetting", "Scored", "make_scorer", "score_events", "score_file"]
 
@@ -40,6 +42,12 @@ _MEASURE = {
     "log_density": "the sum: ln of the density of the unordered final state, before the projection",
     "conservation_error": "standard error of conservation",
     "rule": "-inf: the model never makes such an event; NaN: no scattered electron in front, or not finite",
+}
+_MEASURE_OF_JETS = {
+    "number": "ln of the probability of the number of jets",
+    "kinematics": "ln of the density in pT (GeV), eta and azimuth of the particles, and the masses (GeV) of the jets",
+    "log_density": "the sum",
+    "rule": "-inf: the model never makes such an event; NaN: no muon, antimuon and one to three jets, or not finite",
 }
 
 
@@ -83,7 +91,7 @@ class Scored(NamedTuple):
 
 def make_scorer(
     trained: TrainedModel, setting: ScoreSetting, device: str = "cpu", acceptance: AcceptanceModel | None = None
-) -> Scorer:
+) -> Scorer | JetScorer:
     """What scores events.
 
     Args:
@@ -96,6 +104,8 @@ def make_scorer(
         InputError: if the model has no density of events.
     """
     representation, model = trained.representation, trained.model.to(device)
+    if isinstance(representation, VectorRepresentation):
+        return JetScorer(representation, model, device)
     if not isinstance(representation, CloudRepresentation):
         raise InputError(
             f"the model '{trained.card.preset.name}' has no density of events: it knows images, or takes its species "
@@ -116,7 +126,9 @@ _POWER = 1.5
 """Of the grid of steps: paths bend near the data."""
 
 
-def score_events(trained: TrainedModel, events: Events, setting: ScoreSetting, device: str = "cpu") -> Scores:
+def score_events(
+    trained: TrainedModel, events: Events, setting: ScoreSetting, device: str = "cpu"
+) -> Scores | JetScores:
     """Scores of events in memory.
 
     Args:
@@ -131,7 +143,8 @@ def score_events(trained: TrainedModel, events: Events, setting: ScoreSetting, d
     events, scorer = matched(events, trained.card, "events"), make_scorer(trained, setting, device)
     with one_thread():
         parts = [scorer.score(events[a : a + BLOCK], a) for a in range(0, len(events), BLOCK)]
-    return Scores(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    kind = JetScores if isinstance(scorer, JetScorer) else Scores
+    return kind(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 def matched(events: Events, card: Card, source: str) -> Events:
@@ -146,6 +159,8 @@ def matched(events: Events, card: Card, source: str) -> Events:
         InputError: if the beams or the level are not the model's.
     """
     beams, level = card.data.beams, card.preset.level
+    if card.data.protons is not None:
+        return _of_protons(events, card, source)
     assert beams is not None
     if events.run.beams not in (None, beams):
         raise InputError(f"'{source}' has beams {events.run.beams.name}, but the model was trained at {beams.name}.")
@@ -155,6 +170,12 @@ def matched(events: Events, card: Card, source: str) -> Events:
             f"{level.value}; decay the events, or choose another model."
         )
     return events.final_state().with_run(events.run.with_(beams=beams))
+
+
+def _of_protons(events: Events, card: Card, source: str) -> Events:
+    if events.run.protons not in (None, card.data.protons) or events.run.beams is not None:
+        raise InputError(f"'{source}' has other beams than the protons that the model was trained at.")
+    return events.with_run(events.run.with_(protons=card.data.protons))
 
 
 def score_file(
@@ -190,14 +211,16 @@ def score_file(
         raise InputError(f"--out '{out}' must end in .parquet.")
     trained = load_model(name)
     scorer = make_scorer(trained, setting, device)
-    kinds = {column: np.int64 if column == "event" else np.float64 for column in Scores._fields}
+    of_jets = isinstance(scorer, JetScorer)
+    columns = JetScores._fields if of_jets else Scores._fields
+    kinds = {column: np.int64 if column == "event" else np.float64 for column in columns}
     metadata = {
         "model": trained.card.preset.name,
         "model_sha256": trained.digest,
         "package": f"cloudchamber {__version__}",
         "events": str(source),
         "setting": asdict(setting),
-        "columns": _MEASURE,
+        "columns": _MEASURE_OF_JETS if of_jets else _MEASURE,
     }
     total = Scored(0, 0, 0)
     with exit_on_sigterm(), open_scores(out, kinds, metadata) as write:
@@ -230,8 +253,8 @@ def _blocks(source: Path, card: Card, limit: int | None) -> Iterator[_Task]:
 
 
 def _scored(
-    scorer: Scorer, name: str, setting: ScoreSetting, workers: int, blocks: Iterator[_Task]
-) -> Iterator[Scores]:
+    scorer: Scorer | JetScorer, name: str, setting: ScoreSetting, workers: int, blocks: Iterator[_Task]
+) -> Iterator[Scores | JetScores]:
     """Scores of blocks in their order, made here or by worker processes that stay a few blocks ahead."""
     if workers == 1:
         with one_thread():
@@ -242,10 +265,10 @@ def _scored(
     yield from in_order(_work, blocks, workers=workers, ahead=2 * workers, start=_start_worker, arguments=arguments)
 
 
-_worker: Scorer | None = None
+_worker: Scorer | JetScorer | None = None
 
 
-def _start_worker(name: str, setting: ScoreSetting, device: str, acceptance: AcceptanceModel) -> None:
+def _start_worker(name: str, setting: ScoreSetting, device: str, acceptance: AcceptanceModel | None) -> None:
     """Load the model once in each worker process."""
     global _worker  # noqa: PLW0603
     torch.set_num_threads(1)
@@ -253,6 +276,6 @@ def _start_worker(name: str, setting: ScoreSetting, device: str, acceptance: Acc
     _worker = make_scorer(load_model(name), setting, device, acceptance)
 
 
-def _work(task: _Task) -> Scores:
+def _work(task: _Task) -> Scores | JetScores:
     assert _worker is not None
     return _worker.score(*task)

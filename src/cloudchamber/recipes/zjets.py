@@ -10,11 +10,12 @@ from cloudchamber.generate.vector import JetRegion, VectorPipeline
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.models.flow import SplineFlow
+from cloudchamber.models.jetgpt import JetGPT
 from cloudchamber.models.present import Present
 from cloudchamber.nets.mlp import VectorNet
 from cloudchamber.recipes.config import Preset
 from cloudchamber.recipes.process import make_denoiser, make_objective, net_outputs, net_times
-from cloudchamber.represent.vector import STAGES, VectorRepresentation
+from cloudchamber.represent.vector import EVENT, STAGES, VectorRepresentation
 
 __all__ = ["build_zjets", "fit_zjets", "zjets_pipeline"]
 
@@ -27,7 +28,10 @@ def fit_zjets(preset: Preset, samples: Sequence[Events]) -> VectorRepresentation
         samples: one.
     """
     vector = preset.vector
-    return VectorRepresentation.fit(samples[0], azimuth=vector.azimuth, ordered=vector.ordered, layout="chain")
+    return VectorRepresentation.fit(
+        samples[0], azimuth=vector.azimuth, ordered=vector.ordered, muons=vector.muons, threshold=vector.threshold,
+        layout="sequence" if vector.model == "jetgpt" else "chain",
+    )  # fmt: skip
 
 
 def build_zjets(preset: Preset, representation: VectorRepresentation) -> Cascade:
@@ -37,6 +41,10 @@ def build_zjets(preset: Preset, representation: VectorRepresentation) -> Cascade
         preset: of the family zjets.
         representation: fitted on events.
     """
+    vector = preset.vector
+    if vector.model == "jetgpt":
+        return Cascade({EVENT: JetGPT(representation.rules(), representation.CONDITIONS, components=vector.components,
+                                      width=vector.width, depth=vector.depth, heads=vector.heads)})  # fmt: skip
     sizes = enumerate(zip(STAGES, representation.sizes, strict=True))
     return Cascade({name: Present(_stage(preset, size, representation.context_size(k))) for k, (name, size) in sizes})
 

@@ -7,20 +7,12 @@ Two jets are apart by Delta R > R if |d_eta| >= R, or if the azimuth of the seco
 around that of the first. The azimuth is the last number drawn of a jet, so these arcs are known when it is.
 """
 
-from typing import NamedTuple
-
 from torch import Tensor
 
 from cloudchamber.represent.vector_map import JET_SIZE, MUONS_SIZE
+from cloudchamber.tensors.support import Arcs
 
-__all__ = ["Arcs", "Separation"]
-
-
-class Arcs(NamedTuple):
-    """Arcs of a circle, each of shape (B, A); a half-width of 0 is no arc."""
-
-    centre: Tensor
-    half_width: Tensor
+__all__ = ["Separation"]
 
 
 class Separation:

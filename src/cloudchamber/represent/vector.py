@@ -17,9 +17,21 @@ from torch import Tensor
 
 from cloudchamber.errors import InputError
 from cloudchamber.events import Events, RunInfo
-from cloudchamber.physics.zjets import JET, MOST_JETS, MUON, MUON_MASS, R_MIN, JetEvents
-from cloudchamber.represent.separation import Separation
-from cloudchamber.represent.vector_map import AZIMUTHS, JET_SIZE, MUONS_SIZE, Azimuth, VectorMap, jet_columns
+from cloudchamber.physics.zjets import JET, MOST_JETS, MUON, MUON_MASS, PT_MIN, JetEvents
+from cloudchamber.represent.rules import JetRules
+from cloudchamber.represent.vector_map import (
+    AZIMUTHS,
+    JET_SIZE,
+    MUONS,
+    MUONS_SIZE,
+    THRESHOLDS,
+    Azimuth,
+    Muons,
+    Threshold,
+    VectorMap,
+    is_azimuth,
+    jet_columns,
+)
 from cloudchamber.tensors.batch import Batch, Bundle
 from cloudchamber.tensors.bijections import Affine
 from cloudchamber.tensors.named import named, part
@@ -33,6 +45,8 @@ STAGES = ("first", "second", "third")
 EVENT = "event"
 """The only part of a sequence."""
 _SIZE = MUONS_SIZE + JET_SIZE * MOST_JETS
+_ROUNDING = 1e-4
+"""What float32 columns may move pT / GeV by."""
 _HARMLESS = (30.0, 0.0, 30.0, 0.0, 0.0, 80.0, 0.0, 5.0, 0.0, 60.0, 0.0, 5.0, 1.0, 40.0, 0.0, 5.0, -1.0)
 """Values that stand where there is no jet; nothing depends on them."""
 
@@ -65,7 +79,10 @@ class VectorRepresentation:
         self.map, self.layout, self.affine, self.shares = vector_map, layout, list(affine), shares
 
     @classmethod
-    def fit(cls, events: Events, *, azimuth: Azimuth, ordered: bool, layout: Layout) -> "VectorRepresentation":
+    def fit(
+        cls, events: Events, *, azimuth: Azimuth, ordered: bool, layout: Layout, muons: Muons = "pt",
+        threshold: Threshold = "logarithm",
+    ) -> "VectorRepresentation":  # fmt: skip
         """The representation of a sample.
 
         Args:
@@ -73,12 +90,14 @@ class VectorRepresentation:
             azimuth: see `vector_map`.
             ordered: see `vector_map`.
             layout: chain of stages, or sequence of numbers.
+            muons: see `vector_map`.
+            threshold: see `vector_map`.
 
         Raises:
             InputError: if the events are not muons and jets, or there are too few.
         """
         values, jets = values_of(events)
-        vector_map = VectorMap(azimuth, ordered)
+        vector_map = VectorMap(azimuth, ordered, muons, threshold)
         coordinates = vector_map.forward(values)
         shares = torch.bincount(jets - 1, minlength=MOST_JETS).double()
         fitted = _whitened(coordinates, jets) if layout == "chain" else [_standardised(coordinates, jets, azimuth)]
@@ -102,7 +121,7 @@ class VectorRepresentation:
         weight = torch.tensor(events.weight, dtype=torch.float32)
         scores = self.scores(found)
         if self.layout == "sequence":
-            mask = torch.arange(_SIZE) < MUONS_SIZE + JET_SIZE * found.jets[:, None]
+            mask = self.exists(found.jets)
             x = (scores[0] * mask)[..., None].float()
             return Bundle({EVENT: Batch(x, weight, self.conditions(found.jets), mask)})
         return Bundle({name: self._part(k, scores, found.jets, weight) for k, name in enumerate(STAGES)})
@@ -118,6 +137,14 @@ class VectorRepresentation:
             jets: shape (n,).
         """
         return torch.nn.functional.one_hot(jets - 1, MOST_JETS).float()
+
+    def exists(self, jets: Tensor) -> Tensor:
+        """Which numbers of a sequence there are, shape (n, 17).
+
+        Args:
+            jets: shape (n,).
+        """
+        return torch.arange(_SIZE) < MUONS_SIZE + JET_SIZE * jets[:, None]
 
     def context(self, jets: Tensor, earlier: Sequence[Tensor]) -> Tensor:
         """What a stage of a chain is told.
@@ -177,10 +204,23 @@ class VectorRepresentation:
             total = total + torch.where(found.jets > k, gained, 0.0)
         return total
 
-    def separation(self) -> Separation:
-        """The arcs that azimuths of a sequence must avoid."""
-        affine = self.affine[0]
-        return Separation(affine.mean, 1 / affine.matrix.diagonal(), R_MIN)
+    def possible(self, found: VectorValues) -> Tensor:
+        """Which events a model may make: every jet above the threshold and with a mass, in order; shape (n,).
+
+        Args:
+            found: values.
+        """
+        good, before = torch.ones(len(found.values), dtype=torch.bool), torch.tensor(torch.inf)
+        for k, (pt, _, mass, _) in enumerate(jet_columns(found.values)):
+            own = found.values[:, pt]
+            fine = (own > PT_MIN - _ROUNDING) & (found.values[:, mass] > 0) & (own <= before + _ROUNDING)
+            good &= fine | (found.jets <= k)
+            before = own
+        return good
+
+    def rules(self) -> JetRules:
+        """What is known of each number of a sequence before it is drawn."""
+        return JetRules(self.map, self.affine[0])
 
     def decode(self, found: VectorValues, phi: Tensor, run: RunInfo) -> Events:
         """Events in float64: muon, antimuon, jets in falling pT.
@@ -211,7 +251,8 @@ class VectorRepresentation:
 
     def state(self) -> dict[str, Tensor]:
         """All fitted tensors, by name."""
-        choices = [AZIMUTHS.index(self.map.azimuth), int(self.map.ordered), LAYOUTS.index(self.layout)]
+        choices = [AZIMUTHS.index(self.map.azimuth), int(self.map.ordered), LAYOUTS.index(self.layout),
+                   MUONS.index(self.map.muons), THRESHOLDS.index(self.map.threshold)]  # fmt: skip
         tensors = {"choices": torch.tensor(choices), "shares": self.shares}
         for k, affine in enumerate(self.affine):
             tensors |= named(f"affine{k}", {"mean": affine.mean, "matrix": affine.matrix})
@@ -224,10 +265,11 @@ class VectorRepresentation:
         Args:
             state: tensors by name.
         """
-        azimuth, ordered, layout = state["choices"].tolist()
+        azimuth, ordered, layout, muons, threshold = state["choices"].tolist()
         number = len(STAGES) if LAYOUTS[layout] == "chain" else 1
         affine = [Affine(**part(state, f"affine{k}")) for k in range(number)]
-        return cls(VectorMap(AZIMUTHS[azimuth], bool(ordered)), LAYOUTS[layout], affine, state["shares"])
+        vector_map = VectorMap(AZIMUTHS[azimuth], bool(ordered), MUONS[muons], THRESHOLDS[threshold])
+        return cls(vector_map, LAYOUTS[layout], affine, state["shares"])
 
 
 def values_of(events: Events) -> VectorValues:
@@ -281,7 +323,7 @@ def _standardised(coordinates: Tensor, jets: Tensor, azimuth: Azimuth) -> Affine
     mean, matrix = _identity(_SIZE)
     for column in range(_SIZE):
         own = coordinates[jets > max(column - MUONS_SIZE, 0) // JET_SIZE, column]
-        angle = azimuth == "circle" and (column - MUONS_SIZE) % JET_SIZE == JET_SIZE - 1
+        angle = azimuth == "circle" and is_azimuth(column)
         if len(own) > 10 and not angle:
             mean[column], matrix[column, column] = own.mean(), 1 / own.std()
     return Affine(mean, matrix)

@@ -1,0 +1,160 @@
+"""JetGPT, flow matching, a DDPM and a normalising flow on Z + jets, as arXiv:2305.10475 compares them.
+
+    cloudchamber simulate zjets --events 1000000 --seed 1 --out data/train
+    for jets in 1 2 3; do
+      cloudchamber simulate zjets --jets $jets --events 300000 --seed 2$jets --out data/test-$jets
+    done
+    python benchmarks/zjets.py train --data data/train --folder runs --minutes 20
+    python benchmarks/zjets.py sizes --data data/train --folder runs --minutes 20 --sizes 10000 100000
+    python benchmarks/zjets.py judge --folder runs --reference data/test-1 data/test-2 data/test-3 --events 300000
+    python benchmarks/zjets.py page --folder runs --out docs
+
+`train` gives every model the same time on one process and goes on where it stopped; runs that were trained otherwise
+may stand in the folder under the names of the presets instead. `judge` makes events of one, two and three jets with
+every run, measures them, and keeps what it has measured. `page` writes docs/zjets.md and its figures from that.
+"""
+
+import json
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from zjets_page import write_page
+
+from cloudchamber.errors import InputError
+from cloudchamber.evaluate.budget import BUDGETS, FEWEST_EVENTS
+from cloudchamber.evaluate.zjets.document import zjets_document
+from cloudchamber.evaluate.zjets.evaluation import evaluate_zjets, of_one_multiplicity
+from cloudchamber.events import Events
+from cloudchamber.formats import files, parquet
+from cloudchamber.physics.zjets import MOST_JETS
+from cloudchamber.recipes.config import load_preset
+from cloudchamber.recipes.generation import GenerationSetting, generate_file, load
+from cloudchamber.recipes.phase_space import PhaseSpace
+from cloudchamber.recipes.training import train_preset
+
+MODELS = ("zjets-jetgpt", "zjets-flow-matching", "zjets-ddpm", "zjets-inn")
+JUDGED = "judged"
+
+app = typer.Typer(add_completion=False)
+Folder = Annotated[Path, typer.Option(help="Folder of the runs, one for each model under its name.")]
+Data = Annotated[Path, typer.Option(help="Training events.")]
+Minutes = Annotated[float, typer.Option(help="Training time of each model.")]
+Models = Annotated[list[str], typer.Option(help="Presets to train.")]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a model costs.
+
+    Attributes:
+        parameters: of its networks.
+        training_events: that it was trained on.
+        minutes: of training.
+        milliseconds: of one core for an event.
+    """
+
+    parameters: int
+    training_events: int
+    minutes: float
+    milliseconds: float
+
+
+@app.command("train")
+def train_models(*, data: Data, folder: Folder, minutes: Minutes = 20.0, models: Models = list(MODELS)) -> None:  # noqa: B006
+    """Train every model for the same time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in models:
+        _train(name, data, folder / name, minutes)
+
+
+@app.command()
+def sizes(
+    *, data: Data, folder: Folder, sizes: Annotated[list[int], typer.Option(help="Training events.")],
+    minutes: Minutes = 20.0, models: Models = list(MODELS),  # noqa: B006
+) -> None:  # fmt: skip
+    """Train every model on some of the events only."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for size in sizes:
+        part = folder / f"events-{size}.parquet"
+        if not part.exists():
+            parquet.write(part, files.read(data, size))
+        for name in models:
+            _train(name, part, folder / f"{name}@{size}", minutes)
+
+
+def _train(name: str, data: Path, out: Path, minutes: float) -> None:
+    train_preset(load_preset(name), data, out, max_time=60 * minutes, device="cpu", resume=out.exists())
+    typer.echo(f"{out.name}: trained")
+
+
+@app.command()
+def judge(
+    *, folder: Folder, reference: Annotated[list[Path], typer.Option(help="Folders of events that no model has seen.")],
+    events: Annotated[int, typer.Option(help="Of each number of jets.")] = 300_000,
+    pairs: Annotated[int, typer.Option(help="Truth-truth pairs of the floors.")] = 3,
+    numbers: Annotated[list[int], typer.Option("--jets", help="Numbers of jets.")] = list(range(1, 1 + MOST_JETS)),  # noqa: B006
+) -> None:  # fmt: skip
+    """Make and measure events of every run."""
+    truth = Events.concatenate([files.read(path) for path in reference])
+    (folder / JUDGED).mkdir(exist_ok=True)
+    for jets in numbers:
+        known = of_one_multiplicity(truth, jets)
+        if len(known) < FEWEST_EVENTS:
+            typer.echo(f"{jets} jets: only {len(known)} reference events, left out")
+            continue
+        for run in sorted(path for path in folder.iterdir() if (path / "card.json").exists()):
+            if not (folder / JUDGED / f"{run.name}-{jets}.json").exists():
+                _judge(run, jets, known, min(events, len(known)), pairs)
+
+
+def _judge(run: Path, jets: int, truth: Events, n: int, pairs: int) -> None:
+    made, cost = _made(run, jets, n)
+    budget = replace(BUDGETS["quick"], name="benchmark", events=n, figure_events=0, pairs=pairs, classifier_pairs=pairs)
+    evaluation = evaluate_zjets(made, truth, budget)
+    (one,) = evaluation.numbers
+    found = {"cost": asdict(cost), **zjets_document(evaluation, run.name, "reference").model_dump(mode="json")}
+    place = run.parent / JUDGED / f"{run.name}-{jets}"
+    rows = slice(0, int(one.plan.reference.stop))
+    np.savez_compressed(
+        place.with_name(place.name + ".npz"), candidate=one.tables[0].astype(np.float32),
+        reference=one.tables[1][rows].astype(np.float32), weight=one.weights[1][rows],
+    )  # fmt: skip
+    place.with_name(place.name + ".json").write_text(json.dumps(found, indent=1) + "\n")
+    score = one.classifier.score
+    typer.echo(f"{run.name}, {jets} jets: AUC {score.value:.4f}, floor {score.floor or 0.5:.4f}")
+
+
+def _made(run: Path, jets: int, n: int) -> tuple[Events, Cost]:
+    generator = load(str(run))
+    place = run.parent / JUDGED / f"{run.name}-{jets}.parquet"
+    setting = GenerationSetting(seed=1, phase_space=PhaseSpace.of({"jets": jets}))
+    start = time.process_time()
+    generate_file(generator, place, events=n, setting=setting)
+    spent = time.process_time() - start
+    made = files.read(place)
+    place.unlink()
+    card = generator.trained.card
+    parameters = sum(p.numel() for p in generator.trained.model.parameters())
+    return made, Cost(parameters, card.events, _minutes(card.training), 1000 * spent / n)
+
+
+def _minutes(training: dict[str, Any]) -> float:
+    """Time of all phases of a run."""
+    return float(sum(phase["minutes"] for phase in training.get("phases", [])))
+
+
+@app.command()
+def page(*, folder: Folder, out: Annotated[Path, typer.Option(help="Folder of the page.")]) -> None:
+    """Write docs/zjets.md and its figures."""
+    found = {path.stem: json.loads(path.read_text()) for path in sorted((folder / JUDGED).glob("*.json"))}
+    if not found:
+        raise InputError(f"'{folder / JUDGED}' holds nothing; run 'judge' first.")
+    write_page(found, folder / JUDGED, out)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,207 @@
+"""docs/zjets.md: one table and the figures of four models on Z + jets, from what `zjets.py judge` has measured."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from cloudchamber.evaluate.figures.style import PALETTE, house_style
+from cloudchamber.evaluate.zjets.figures import JetTables, draw_plane, draw_spectra
+
+__all__ = ["write_page"]
+
+NAMES = {"zjets-jetgpt": "JetGPT", "zjets-flow-matching": "flow matching", "zjets-ddpm": "DDPM",
+         "zjets-inn": "normalising flow"}  # fmt: skip
+SPECTRA = {
+    1: ("pT_mu-", "m_Z", "pT_j1", "m_j1", "dphi_Zj1", "deta_mumu", "dR_muj1", "pT_sum"),
+    2: ("m_Z", "pT_j1", "pT_j2", "m_j2", "dphi_j1j2", "deta_j1j2", "dR_j1j2", "m_j1j2"),
+    3: ("m_Z", "pT_j2", "pT_j3", "m_j3", "dphi_j2j3", "deta_j2j3", "dR_j1j2", "dR_j1j3", "dR_j2j3", "m_j2j3",
+        "dR_muj3", "pT_sum"),
+}  # fmt: skip
+PLANES = {2: ("dphi_j1j2", "deta_j1j2"), 3: ("dR_j1j2", "dR_j1j3")}
+TOLERANCE = 0.02
+Found = Mapping[str, Mapping[str, Any]]
+
+
+class Key(NamedTuple):
+    """What was measured: a run of a model, on some of the events if `size` is given, and a number of jets."""
+
+    model: str
+    size: int | None
+    jets: int
+
+    @classmethod
+    def of(cls, stem: str) -> "Key":
+        """From the name of a file.
+
+        Args:
+            stem: such as zjets-inn@10000-2.
+        """
+        run, jets = stem.rsplit("-", 1)
+        model, _, size = run.partition("@")
+        return cls(model, int(size) if size else None, int(jets))
+
+
+def write_page(found: Found, measured: Path, out: Path) -> None:
+    """Write the page and its figures.
+
+    Args:
+        found: documents by the stem of their file.
+        measured: folder of the tables of quantities.
+        out: folder of the page.
+    """
+    images = out / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    rows = {Key.of(stem): one for stem, one in found.items()}
+    whole = {(key.model, key.jets): one for key, one in rows.items() if key.size is None and key.model in NAMES}
+    parts = [_head(whole), _table(whole), _bars(whole)]
+    for jets in sorted({jets for _, jets in whole}):
+        parts.append(_spectra(jets, [model for model in NAMES if (model, jets) in whole], measured, images))
+    parts.append(_sizes(rows, images))
+    (out / "zjets.md").write_text("\n".join(part for part in parts if part), encoding="utf-8")
+
+
+def _head(whole: Mapping[tuple[str, int], Mapping[str, Any]]) -> str:
+    events = sorted({one["jets"][0]["n"] for one in whole.values()})
+    numbers = ", ".join(f"{n:,}" for n in events)
+    return f"""# Z with jets: four models
+
+JetGPT, flow matching, a DDPM and a normalising flow learn muons and one to three jets, as in arXiv:2305.10475. This
+page is written by `benchmarks/zjets.py`, whose head gives the commands. Every model has had the training time of the
+table on one process and one core; {numbers} events of each number of jets are compared with as many of Pythia8 that no
+model has seen. Boosted trees see all quantities of an event (17, 26 and 39 for one, two and three jets); their floor is
+the same test on pairs of Pythia8 samples. Errors are one standard deviation.
+
+JetGPT draws pT, eta, mass and azimuth of one particle after the other from mixtures that are cut at the edges, so that
+no jet is below 20 GeV or harder than the one before, and no two jets are within Delta R = 0.4. The other models have
+edges in pT by their coordinates, and learn the cut on Delta R as well as they can.
+"""
+
+
+def _table(whole: Mapping[tuple[str, int], Mapping[str, Any]]) -> str:
+    lines = [
+        "| jets | model | AUC | floor | Delta R_jj < 0.4 | turn-on, worst bin | Z peak - truth [MeV] | "
+        "Z width / truth | worst bin | bins within 2 % | ms / event | parameters | training |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for jets in sorted({jets for _, jets in whole}):
+        lines += [_row(NAMES[m], jets, whole[m, jets]) for m in NAMES if (m, jets) in whole]
+    return (
+        "\n".join(lines) + "\n\nThe worst bin is that of largest deviation in units of 2 % and its statistical error.\n"
+    )
+
+
+def _row(name: str, jets: int, document: Mapping[str, Any]) -> str:
+    one, cost = document["jets"][0], document["cost"]
+    auc, turn_on, worst = one["auc"], one["turn_on"], _worst(one)
+    close = "–" if jets == 1 else f"{100 * one['close']:.3f} %" if one["close"] else "0"
+    bins = sum(s["bins"] for s in one["spectra"])
+    cells = [
+        str(jets), name, f"{auc['value']:.4f} ± {auc['error']:.4f}", _or_dash(auc["floor"], "{:.4f}"), close,
+        "–" if turn_on is None else _percent(turn_on), *_peak(one),
+        "–" if worst is None else f"{worst['quantity']}: {_percent(worst['worst'])}",
+        f"{sum(s['within'] for s in one['spectra'])} of {bins}", f"{cost['milliseconds']:.2f}",
+        f"{cost['parameters']:,}", f"{cost['minutes']:.0f} min, {cost['training_events']:,} events",
+    ]  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+def _peak(one: Mapping[str, Any]) -> tuple[str, str]:
+    found, truth = one["peak"], one["reference_peak"]
+    if found is None or truth is None:
+        return "–", "–"
+    place_error = np.hypot(found["place_error"], truth["place_error"])
+    ratio = found["width"] / truth["width"]
+    ratio_error = ratio * np.hypot(found["width_error"] / found["width"], truth["width_error"] / truth["width"])
+    return (
+        f"{1000 * (found['place'] - truth['place']):+.0f} ± {1000 * place_error:.0f}",
+        f"{ratio:.3f} ± {ratio_error:.3f}",
+    )
+
+
+def _worst(one: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    judged = [s for s in one["spectra"] if s["worst"] is not None]
+    return max(judged, key=lambda s: s["worst"]["excess"], default=None)
+
+
+def _percent(worst: Mapping[str, Any]) -> str:
+    return f"{100 * worst['deviation']:+.1f} ± {100 * worst['error']:.1f} %"
+
+
+def _or_dash(value: float | None, form: str) -> str:
+    return "–" if value is None else form.format(value)
+
+
+def _bars(whole: Mapping[tuple[str, int], Mapping[str, Any]]) -> str:
+    """Whether diffusion beats the normalising flow, and who is the best."""
+    lines = ["", "## What this says", ""]
+    for jets in sorted({jets for _, jets in whole}):
+        areas = {m: whole[m, jets]["jets"][0]["auc"]["value"] for m in NAMES if (m, jets) in whole}
+        best = min(areas, key=lambda m: areas[m])
+        line = f"- {jets} {'jet' if jets == 1 else 'jets'}: {NAMES[best]} is the hardest to tell from Pythia8, "
+        line += f"AUC {areas[best]:.4f}."
+        if "zjets-inn" in areas:
+            diffusion = {m: areas[m] for m in ("zjets-flow-matching", "zjets-ddpm") if m in areas}
+            beating = [NAMES[m] for m, area in diffusion.items() if area < areas["zjets-inn"]]
+            others = [NAMES[m] for m in diffusion if NAMES[m] not in beating]
+            line += f" Better than the normalising flow at equal training time: {_listed(beating)}"
+            line += f"; not so: {_listed(others)}." if others else "."
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _spectra(jets: int, models: Sequence[str], measured: Path, images: Path) -> str:
+    candidates, reference = {}, None
+    for model in models:
+        with np.load(measured / f"{model}-{jets}.npz") as file:
+            candidates[NAMES[model]] = (file["candidate"].astype(float), np.ones(len(file["candidate"])))
+            reference = (file["reference"].astype(float), file["weight"])
+    assert reference is not None
+    tables = JetTables(jets, reference, candidates)
+    _save(draw_spectra(tables, SPECTRA[jets]), images / f"zjets-spectra-{jets}.png")
+    plural = "jet" if jets == 1 else "jets"
+    text = f"\n## {jets} {plural}\n\n![Spectra with ratios to Pythia8; dotted lines are 2 %, bands statistical errors]"
+    text += f"(images/zjets-spectra-{jets}.png)\n"
+    if jets in PLANES:
+        _save(draw_plane(tables, PLANES[jets]), images / f"zjets-plane-{jets}.png")
+        text += f"\n![Two jets within Delta R = 0.4, the dashed line, do not exist](images/zjets-plane-{jets}.png)\n"
+    return text
+
+
+def _sizes(rows: Mapping[Key, Mapping[str, Any]], images: Path) -> str:
+    """AUC against the number of training events."""
+    if all(key.size is None for key in rows):
+        return ""
+    numbers = sorted({key.jets for key in rows})
+    with house_style():
+        figure = Figure(figsize=(3.6 * len(numbers), 3.2), layout="constrained")
+        for axes, jets in zip(np.atleast_1d(figure.subplots(1, len(numbers), sharey=True)), numbers, strict=True):
+            for (model, name), color in zip(NAMES.items(), PALETTE, strict=True):
+                chosen = sorted(
+                    (one["cost"]["training_events"], one["jets"][0]["auc"]["value"], one["jets"][0]["auc"]["error"])
+                    for key, one in rows.items()
+                    if key.model == model and key.jets == jets
+                )
+                if chosen:
+                    size, area, error = np.array(chosen).T
+                    axes.errorbar(size, area, error, color=color, marker="o", ms=4, lw=1.2, label=name)
+            axes.axhline(0.5, color="0.5", lw=0.8)
+            axes.set_xscale("log")
+            axes.set_xlabel("training events")
+            axes.set_title(f"{jets} {'jet' if jets == 1 else 'jets'}")
+        figure.axes[0].set_ylabel("AUC of boosted trees")
+        figure.axes[0].legend()
+        figure.savefig(images / "zjets-sizes.png", dpi=120)
+    return "\n## Precision against training size\n\n![AUC against training events](images/zjets-sizes.png)\n"
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with mpl.rc_context({"font.size": 11.0}):
+        figure.savefig(path, dpi=100, pil_kwargs={"compress_level": 9, "optimize": True})

@@ -1,0 +1,173 @@
+"""Figures of muons and jets: spectra with ratio panels for any number of candidates, and planes of two quantities."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from cloudchamber.evaluate.figures.histogram import Histogram
+from cloudchamber.evaluate.figures.style import (
+    CANDIDATE,
+    INK,
+    PALETTE,
+    REFERENCE,
+    PanelAxes,
+    logarithmic,
+    panel_grid,
+)
+from cloudchamber.evaluate.sample import Column
+from cloudchamber.evaluate.zjets.quantities import Quantity, quantities
+from cloudchamber.physics.zjets import R_MIN
+
+__all__ = ["JetTables", "draw_plane", "draw_spectra"]
+
+Array = NDArray[np.float64]
+_COLUMNS = 4
+_RATIO = (0.85, 1.15)
+_COLOURS = (CANDIDATE, *(colour for colour in PALETTE if colour != CANDIDATE))
+_LOWEST = 1e-3
+"""Of a logarithmic axis, in units of the highest bin."""
+
+
+class _Values(NamedTuple):
+    x: Array
+    weight: Array
+
+
+@dataclass(frozen=True)
+class JetTables:
+    """Samples of one number of jets to be drawn side by side.
+
+    Attributes:
+        jets: how many.
+        reference: quantities and weights of the reference, shapes (N, quantities) and (N,).
+        candidates: the same of candidates by name; at most four.
+        title: for the top of a figure.
+    """
+
+    jets: int
+    reference: tuple[Array, Array]
+    candidates: Mapping[str, tuple[Array, Array]]
+    title: str = ""
+
+    def names(self) -> list[str]:
+        """Keys of the columns."""
+        return [quantity.key for quantity in quantities(self.jets)]
+
+
+def draw_spectra(tables: JetTables, keys: Sequence[str] | None = None) -> Figure:
+    """Spectra, with ratios to the reference below.
+
+    Args:
+        tables: what to draw.
+        keys: of the quantities; all by default.
+    """
+    known = quantities(tables.jets)
+    chosen = [(k, q) for k, q in enumerate(known) if keys is None or q.key in keys]
+    figure, axes = panel_grid(len(chosen), _COLUMNS, width=3.4, height=3.1)
+    for pair, (k, quantity) in zip(axes, chosen, strict=True):
+        _draw_spectrum(pair, tables, k, quantity)
+    handles: list[Patch | Line2D] = [Patch(color=REFERENCE, alpha=0.45, label="reference")]
+    handles += [
+        Line2D([], [], color=color, label=name) for name, color in zip(tables.candidates, _COLOURS, strict=False)
+    ]
+    figure.legend(handles=handles, loc="upper right", ncols=len(handles), bbox_to_anchor=(0.995, 0.999))
+    plural = "jet" if tables.jets == 1 else "jets"
+    figure.text(0.01, 0.993, tables.title or rf"$pp \to Z(\mu\mu)$ + {tables.jets} {plural}", ha="left", va="top")
+    return figure
+
+
+def _draw_spectrum(axes: PanelAxes, tables: JetTables, column: int, quantity: Quantity) -> None:
+    reference = _Values(*tables.reference)
+    edges = quantity.edges(reference.x[:, column])
+    truth = Histogram.fill(Column.per_event(reference.x[:, column], reference.weight), edges)
+    axes.main.stairs(truth.density, edges, fill=True, color=REFERENCE, alpha=0.45, lw=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = truth.error / truth.density
+    axes.ratio.stairs(1 + own, edges, baseline=1 - own, fill=True, color=REFERENCE, alpha=0.35, lw=0)
+    for candidate, color in zip(tables.candidates.values(), _COLOURS, strict=False):
+        values = _Values(*candidate)
+        made = Histogram.fill(Column.per_event(values.x[:, column], values.weight), edges)
+        axes.main.stairs(made.density, edges, color=color, lw=1.2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio, error = made.density / truth.density, made.error / truth.density
+        axes.ratio.stairs(ratio, edges, baseline=None, color=color, lw=1.1)
+        axes.ratio.stairs(ratio + error, edges, baseline=ratio - error, fill=True, color=color, alpha=0.2, lw=0)
+    _finish(axes, quantity, edges, float(truth.density.max()))
+
+
+def _finish(axes: PanelAxes, quantity: Quantity, edges: Array, top: float) -> None:
+    if quantity.log:
+        logarithmic(axes.main, minor=False)
+        axes.main.set_ylim(_LOWEST * top, 3 * top)
+    else:
+        axes.main.set_ylim(0, 1.25 * top)
+    axes.main.set_xlim(edges[0], edges[-1])
+    axes.main.set_ylabel("1/N dN/dx")
+    axes.ratio.axhline(1, color=INK, lw=0.8)
+    for side in (-0.02, 0.02):
+        axes.ratio.axhline(1 + side, color=INK, lw=0.6, ls=":")
+    axes.ratio.set_ylim(*_RATIO)
+    axes.ratio.set_yticks([0.9, 1.0, 1.1])
+    axes.ratio.set_ylabel("ratio")
+    axes.lowest.set_xlabel(quantity.label)
+
+
+def draw_plane(tables: JetTables, keys: tuple[str, str]) -> Figure:
+    """The plane of two quantities, one map for the reference and each candidate, where a cut on Delta R is a gap.
+
+    Args:
+        tables: what to draw.
+        keys: of the quantities on the horizontal and the vertical axis.
+    """
+    places = [tables.names().index(key) for key in keys]
+    known = [quantities(tables.jets)[k] for k in places]
+    samples = {"reference": tables.reference, **tables.candidates}
+    edges = [_plane_edges(q, tables.reference[0][:, k]) for q, k in zip(known, places, strict=True)]
+    maps = {name: _map(_Values(*sample), places, edges) for name, sample in samples.items()}
+    top = max(float(grid.max()) for grid in maps.values())
+    low = max(1e-4 * top, min(float(grid[grid > 0].min()) for grid in maps.values()))
+    figure = Figure(figsize=(3.1 * len(maps) + 1.1, 3.6))
+    for k, (name, grid) in enumerate(maps.items()):
+        axes = figure.add_axes(((0.55 + 3.1 * k) / (3.1 * len(maps) + 1.1), 0.16, 2.6 / (3.1 * len(maps) + 1.1), 0.7))
+        shown = np.ma.masked_equal(grid.T, 0)
+        mesh = axes.pcolormesh(edges[0], edges[1], shown, norm=LogNorm(low, top), cmap="viridis", rasterized=True)
+        axes.set_title(name)
+        axes.set_xlabel(known[0].label)
+        if k == 0:
+            axes.set_ylabel(known[1].label)
+        _mark_cut(axes, keys)
+    bar = figure.add_axes((1 - 0.75 / (3.1 * len(maps) + 1.1), 0.16, 0.13 / (3.1 * len(maps) + 1.1), 0.7))
+    figure.colorbar(mesh, cax=bar, label="density, a. u.")
+    return figure
+
+
+def _plane_edges(quantity: Quantity, reference: Array) -> Array:
+    if quantity.key.startswith("dR"):
+        return np.arange(0, 5.01, 0.1)
+    return quantity.edges(reference, 60)
+
+
+def _map(values: _Values, places: Sequence[int], edges: Sequence[Array]) -> Array:
+    found, *_ = np.histogram2d(values.x[:, places[0]], values.x[:, places[1]], bins=list(edges), weights=values.weight)
+    out: Array = found / values.weight.sum()
+    return out
+
+
+def _mark_cut(axes: Axes, keys: tuple[str, str]) -> None:
+    """Where jets may not be."""
+    line = {"color": "white", "lw": 1.4, "ls": "--"}
+    if keys[0].startswith("dR_j"):
+        axes.axvline(R_MIN, **line)  # type: ignore[arg-type]
+    if keys[1].startswith("dR_j"):
+        axes.axhline(R_MIN, **line)  # type: ignore[arg-type]
+    if keys[0].startswith("dphi_j") and keys[1].startswith("deta_j"):
+        angle = np.linspace(0, 2 * np.pi, 200)
+        axes.plot(R_MIN * np.cos(angle), R_MIN * np.sin(angle), **line)  # type: ignore[arg-type]
