@@ -1,7 +1,7 @@
 """Figures of muons and jets: spectra with ratio panels for any number of candidates, and planes of two quantities."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -50,12 +50,14 @@ class JetTables:
         reference: quantities and weights of the reference, shapes (N, quantities) and (N,).
         candidates: the same of candidates by name; at most four.
         title: for the top of a figure.
+        bands: of quantities by key, the first candidate's spectrum with the uncertainty of its model.
     """
 
     jets: int
     reference: tuple[Array, Array]
     candidates: Mapping[str, tuple[Array, Array]]
     title: str = ""
+    bands: Mapping[str, Histogram] = field(default_factory=dict)
 
     def names(self) -> list[str]:
         """Keys of the columns."""
@@ -92,14 +94,17 @@ def _draw_spectrum(axes: PanelAxes, tables: JetTables, column: int, quantity: Qu
     with np.errstate(divide="ignore", invalid="ignore"):
         own = truth.error / truth.density
     axes.ratio.stairs(1 + own, edges, baseline=1 - own, fill=True, color=REFERENCE, alpha=0.35, lw=0)
-    for candidate, color in zip(tables.candidates.values(), _COLOURS, strict=False):
+    for number, (candidate, color) in enumerate(zip(tables.candidates.values(), _COLOURS, strict=False)):
         values = _Values(*candidate)
         made = Histogram.fill(Column.per_event(values.x[:, column], values.weight), edges)
+        if number == 0 and quantity.key in tables.bands:
+            made = tables.bands[quantity.key]
         axes.main.stairs(made.density, edges, color=color, lw=1.2)
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio, error = made.density / truth.density, made.error / truth.density
+            ratio, error = made.density / truth.density, made.total_error / truth.density
+            low, high = ratio - error, ratio + error
         axes.ratio.stairs(ratio, edges, baseline=None, color=color, lw=1.1)
-        axes.ratio.stairs(ratio + error, edges, baseline=ratio - error, fill=True, color=color, alpha=0.2, lw=0)
+        axes.ratio.stairs(high, edges, baseline=low, fill=True, color=color, alpha=0.2, lw=0)
     _finish(axes, quantity, edges, float(truth.density.max()))
 
 
