@@ -9,7 +9,7 @@ import pytest
 from cloudchamber.cli.main import main
 from cloudchamber.errors import InputError
 from cloudchamber.events import Events
-from cloudchamber.formats import parquet
+from cloudchamber.formats import files, parquet
 from cloudchamber.recipes.comparison import read_metrics
 from cloudchamber.recipes.packing import summary
 
@@ -45,6 +45,26 @@ def test_a_report_is_written(sample: Path, tmp_path: Path, capsys: pytest.Captur
     assert kept["jets"]["1"]["events"] == 1000
     with pytest.raises(InputError, match="compare does not know"):
         read_metrics(out)
+
+
+def test_draws_of_a_model_make_a_band(sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    events, rng = files.read(sample), np.random.default_rng(1)
+    for k in range(3):
+        drawn = events[rng.integers(0, len(events), 3_000)]
+        run = drawn.run.with_(seed=k, provenance={"model": "m"})
+        parquet.write(tmp_path / f"draw-{k}.parquet", drawn.with_run(run))
+    members = [("--ensemble", tmp_path / f"draw-{k}.parquet") for k in (1, 2)]
+    words = (tmp_path / "draw-0.parquet", "--reference", sample, "--budget", "quick", "--events", 1000)
+    more = [word for pair in members for word in pair]
+    assert evaluate(*words, *more, "--training", sample, "--out", tmp_path / "report") == 0
+    assert "3 members: one standard deviation covers" in capsys.readouterr().out
+    found = json.loads((tmp_path / "report" / "metrics.json").read_text())["ensemble"]
+    assert found["members"] == 3
+    assert found["training_sample"]
+    assert {band["species"] for band in found["bands"]} == {"1j"}
+    assert found["covered"] > 0.5
+    assert evaluate(*words, "--training", sample, "--out", tmp_path / "other") == 2
+    assert evaluate(*words, *more[:2], "--out", tmp_path / "other") == 2
 
 
 def test_bad_input_is_one_sentence(

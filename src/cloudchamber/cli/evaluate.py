@@ -4,11 +4,14 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cloudchamber.errors import InputError
+
+if TYPE_CHECKING:
+    from cloudchamber.evaluate.document import EnsembleRecord
 
 __all__ = ["evaluate"]
 
@@ -68,8 +71,8 @@ def evaluate(
         return
     _refuse({"--binning": binning}, "events")
     if holds_zjets(file) or holds_zjets(reference):
-        _refuse({"--ensemble": ensemble, "--accept": accept, "--training": training}, "muons and jets")
-        _jets(file, reference, out, budget=budget, events=events)
+        _refuse({"--accept": accept}, "muons and jets")
+        _jets(file, reference, out, budget=budget, events=events, training=training, ensemble=ensemble or ())
         return
     os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")  # a second of imports; transport is done with numpy here
     from cloudchamber.recipes.evaluation import evaluate_files
@@ -82,12 +85,16 @@ def evaluate(
     verdict = report.evaluation.verdict
     for line in (verdict.sentence, *verdict.reasons):
         typer.echo(line)
-    if (found := report.ensemble) is not None:
+    _tell_members(report.ensemble)
+    typer.echo(f"report: '{out / 'index.html'}'")
+
+
+def _tell_members(found: "EnsembleRecord | None") -> None:
+    if found is not None:
         typer.echo(
             f"{found.members} members: one standard deviation covers {found.covered:.0%} of {found.bins:,} bins, "
             f"{found.covered_by_statistics:.0%} by statistics alone"
         )
-    typer.echo(f"report: '{out / 'index.html'}'")
 
 
 def _showers(file: Path, reference: Path, out: Path, **options: Any) -> None:  # noqa: ANN401
@@ -101,14 +108,15 @@ def _showers(file: Path, reference: Path, out: Path, **options: Any) -> None:  #
     typer.echo(f"report: '{out / 'index.html'}'")
 
 
-def _jets(file: Path, reference: Path, out: Path, *, budget: str, events: int | None) -> None:
+def _jets(file: Path, reference: Path, out: Path, **options: Any) -> None:  # noqa: ANN401
     """Judge muons and jets."""
     from cloudchamber.recipes.zjets_evaluation import evaluate_zjets_files
 
     with _bar() as progress:
-        document = evaluate_zjets_files(file, reference, out, budget=budget, events=events, progress=progress).document
+        document = evaluate_zjets_files(file, reference, out, **options, progress=progress).document
     for line in (document.sentence, *document.reasons):
         typer.echo(line)
+    _tell_members(document.ensemble)
     typer.echo(f"report: '{out / 'index.html'}'")
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cloudchamber.generate.pipeline import Tally
     from cloudchamber.recipes.generation import GenerationSetting, Generator
     from cloudchamber.recipes.slices import Slice
+    from cloudchamber.recipes.workers import Advance
 
 __all__ = ["generate"]
 
@@ -71,6 +72,12 @@ def generate(
     x_max: Annotated[float | None, typer.Option(help="Largest x.")] = None,
     y_min: Annotated[float | None, typer.Option(help="Smallest y.")] = None,
     y_max: Annotated[float | None, typer.Option(help="Largest y.")] = None,
+    draw: Annotated[
+        int | None, typer.Option(help="Number of a draw of a Bayesian model's weights; their means by default.")
+    ] = None,
+    draws: Annotated[
+        int | None, typer.Option(help="Make a folder with a file for each of so many draws, with seeds that follow.")
+    ] = None,
     jets: Annotated[int | None, typer.Option(help="Jets of every event, for models of jets.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how long it would take, and how large.")] = False,
 ) -> None:
@@ -79,6 +86,9 @@ def generate(
     The file is the same for any number of workers and any batch size, and the first events of a longer run are the
     shorter run. HepMC3 files always keep decayed particles with status 2 and their vertices. A long run is best made
     with --resume from the start, and started again with the same command after a kill: the files are the same.
+
+    A Bayesian model has distributions of weights: --draw K takes draw number K, which is the same model for any
+    --seed, and --draws N makes N files in the folder --out, for the band of 'evaluate --ensemble'.
 
     Example:
         cloudchamber generate --model ep-dis-10x275 --events 10000 --seed 1 --out events.hepmc3.gz
@@ -112,6 +122,8 @@ def generate(
         x_max: largest x.
         y_min: smallest y.
         y_max: largest y.
+        draw: number of a draw of a Bayesian model's weights.
+        draws: make a folder with a file for each of so many draws.
         jets: number of jets of every event.
         dry_run: only say how long it would take, and how large.
     """
@@ -130,10 +142,10 @@ def generate(
     )  # fmt: skip
     setting = GenerationSetting(
         seed=seed, calls=calls, sampler=sampler, decay=decay, history=decay and keeps_history, project=project,
-        precision=precision, phase_space=wanted,
+        precision=precision, phase_space=wanted, draw=draw,
     )  # fmt: skip
     workers = default_workers() if workers is None else workers
-    if _of_showers(generator, energy, energies, electrons, slices, resume or dry_run):
+    if _of_showers(generator, energy, energies, electrons, slices, draws, resume or dry_run):
         from cloudchamber.cli.showers import make_showers
 
         make_showers(generator, out, setting, energy=energy, energies=energies, showers=events, workers=workers)
@@ -146,7 +158,7 @@ def generate(
             raise InputError(f"--events {events} is impossible: '{electrons}' holds {available:,}.")
         events = available
     events = _EVENTS if events is None else events
-    run = _Run(generator, out, events, setting, workers, batch_size, slices, resume)
+    run = _Run(generator, out, events, setting, workers, batch_size, slices, draws, resume)
     if dry_run:
         typer.echo(run.estimate())
         return
@@ -162,7 +174,9 @@ def _of_showers(generator: "Generator", energy: float | None, energies: Path | N
     if not showers and (energy is not None or energies is not None):
         raise InputError(f"--energy and --energies are for models of showers; '{generator.name}' makes events.")
     if showers and any(other not in (None, False) for other in others):
-        raise InputError("--electrons, --slices, --resume and --dry-run are for models of events; leave them out.")
+        raise InputError(
+            "--electrons, --slices, --draws, --resume and --dry-run are for models of events; leave them out."
+        )
     return showers
 
 
@@ -177,6 +191,7 @@ class _Run:
     workers: int
     batch_size: int
     slices: int | None
+    draws: int | None
     resume: bool
 
     def make(self) -> "Tally":
@@ -186,13 +201,27 @@ class _Run:
         from cloudchamber.recipes.slices import generate_resumable, generate_slices
 
         how: dict[str, Any] = {"workers": self.workers, "batch_size": self.batch_size}
-        with event_bar("generating", self.events) as advance:
+        with event_bar("generating", self.events * (self.draws or 1)) as advance:
+            if self.draws is not None:
+                return self._make_draws(self.draws, advance, how)
             if self.slices is not None:
                 return generate_slices(
                     self.generator, self.planned(self.slices), self.setting, resume=self.resume, advance=advance, **how
                 )
             make = generate_resumable if self.resume else generate_file
             return make(self.generator, self.out, events=self.events, setting=self.setting, advance=advance, **how)
+
+    def _make_draws(self, draws: int, advance: "Advance", how: dict[str, Any]) -> "Tally":
+        from cloudchamber.recipes.draws import generate_draws
+
+        if self.slices is not None or self.out.suffix or self.setting.completion is not None:
+            raise InputError(
+                "--draws fills a folder with Parquet files: give it as --out, and leave --slices and --electrons out."
+            )
+        return generate_draws(
+            self.generator, self.out, draws, events=self.events, setting=self.setting, resume=self.resume,
+            advance=advance, **how,
+        )  # fmt: skip
 
     def planned(self, size: int) -> "list[Slice]":
         """The numbered files."""

@@ -57,6 +57,10 @@ def nearest(points: Tensor, k: int, mask: Tensor, seen: Tensor | None = None) ->
     return Neighbours(found.indices, None if seen is None else found.values.isfinite())
 
 
+class _OfEdges(nn.Linear):
+    """A layer that is used by its weights and never called; so no wrapper can exchange it."""
+
+
 class EdgeConv(nn.Module):
     """One edge convolution.
 
@@ -68,7 +72,7 @@ class EdgeConv(nn.Module):
 
     def __init__(self, features: int, hidden: int, width: int) -> None:
         super().__init__()
-        self.first, self.last = nn.Linear(2 * features, hidden), nn.Linear(hidden, width)
+        self.first, self.last = _OfEdges(2 * features, hidden), nn.Linear(hidden, width)
         self.activation = nn.GELU()
 
     def forward(self, f: Tensor, neighbours: Neighbours) -> Tensor:

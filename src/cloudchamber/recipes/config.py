@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from cloudchamber.errors import InputError
 from cloudchamber.events import Level
 from cloudchamber.recipes.point_config import PointStages
-from cloudchamber.recipes.sections import Process, Section
+from cloudchamber.recipes.sections import Process, Section, Weights
 from cloudchamber.recipes.shower_config import ShowerStages
 from cloudchamber.recipes.voxel_config import VoxelStages
 
@@ -202,6 +202,7 @@ class Preset(Section):
     voxels: VoxelStages = VoxelStages()
     points: PointStages = PointStages()
     vector: VectorStage = VectorStage()
+    bayesian: Weights | None = Field(default=None, description="distributions of weights; none by default")
     training: Training = Training()
     sampling: Sampling = Sampling()
 

@@ -27,7 +27,7 @@ from cloudchamber.recipes.generation_setting import GenerationSetting
 from cloudchamber.recipes.machine import default_workers, multiplies_bfloat16, one_thread
 from cloudchamber.recipes.ordered import in_order
 from cloudchamber.recipes.scoring import ScoreSetting, score_events
-from cloudchamber.recipes.store import TrainedModel, load_model
+from cloudchamber.recipes.store import TrainedModel, load_stored
 from cloudchamber.recipes.survey import Survey, survey
 from cloudchamber.recipes.workers import Advance, exit_on_sigterm, keep_freed_memory
 from cloudchamber.represent.differentiable import Inclusive
@@ -50,6 +50,7 @@ class Generator:
     device: str = "cpu"
     _finisher: Finisher | None = field(default=None, repr=False)
     _surveys: dict[Any, Survey] = field(default_factory=dict, repr=False)
+    _draws: dict[int | None, TrainedModel] = field(default_factory=dict, repr=False)
 
     def sample(self, n: int, seed: int = 0, **options: Any) -> Events:  # noqa: ANN401
         """Events in memory; the first of a larger sample are the smaller one.
@@ -127,7 +128,7 @@ class Generator:
         Raises:
             InputError: if the model has no density of events, or the events are of other beams or another level.
         """
-        return score_events(self.trained, events, ScoreSetting(seed=seed, **options), self.device)
+        return score_events(self._drawn(None), events, ScoreSetting(seed=seed, **options), self.device)
 
     def pipeline(self, setting: GenerationSetting) -> Blocks:
         """The machinery that makes the blocks of a run.
@@ -140,13 +141,21 @@ class Generator:
             finisher = self._decayer()
         return family_of(preset).pipeline(
             self.trained.representation,
-            self.trained.model,
+            self._drawn(setting.draw).model,
             self.run_info(setting),
             finisher,
             solver=self._solver(setting),
             device=self.device,
             region=self._survey(setting).region,
         )
+
+    def _drawn(self, draw: int | None) -> TrainedModel:
+        """The model with fixed weights; they are drawn once."""
+        if self.trained.card.preset.bayesian is None:
+            return self.trained.drawn(draw)
+        if draw not in self._draws:
+            self._draws = {draw: self.trained.drawn(draw)}
+        return self._draws[draw]
 
     def _solver(self, setting: GenerationSetting) -> Solver:
         """How the stages are sampled; --calls overrides what the preset says of any stage."""
@@ -175,6 +184,7 @@ class Generator:
         flags = ("" if setting.decay else " --no-decay") + (" --history" if setting.history else "")
         flags += "" if setting.project else " --no-project"
         flags += f" --precision {solver.precision}"
+        flags += "" if setting.draw is None else f" --draw {setting.draw}"
         command = f"cloudchamber generate --model {self.name} --seed {setting.seed}"
         takes_calls = card.preset.takes_calls
         command += "" if solver.stage_calls or not takes_calls else f" --calls {solver.calls}"
@@ -193,7 +203,7 @@ class Generator:
         return data.with_(
             generator="cloudchamber",
             generator_version=__version__,
-            settings=(f"model {card.preset.name}", *calls, *solved),
+            settings=(f"model {card.preset.name}", *calls, *solved, *self._weights(setting)),
             seed=setting.seed,
             provenance={
                 "command": f"{command}{flags}",
@@ -206,18 +216,19 @@ class Generator:
             },
         )
 
+    def _weights(self, setting: GenerationSetting) -> tuple[str, ...]:
+        """Which weights a model has that has distributions of them."""
+        if self.trained.card.preset.bayesian is None:
+            return ()
+        return ("weights means" if setting.draw is None else f"weights draw {setting.draw}",)
+
     def _survey(self, setting: GenerationSetting) -> Survey:
         """Beams, cuts and cross-section of a run, and how its electrons are drawn; looked into once."""
         solver = self._solver(setting)
-        key = (
-            setting.phase_space,
-            setting.completion is None,
-            solver.calls_of("electron"),
-            solver.sampler_of("electron"),
-        )
+        wanted, drawn = setting.phase_space, setting.completion is None
+        key = (wanted, setting.draw, drawn, solver.calls_of("electron"), solver.sampler_of("electron"))
         if key not in self._surveys:
-            drawn = setting.completion is None
-            self._surveys[key] = survey(self.trained, setting.phase_space, solver, self.device, drawn=drawn)
+            self._surveys[key] = survey(self._drawn(setting.draw), wanted, solver, self.device, drawn=drawn)
         return self._surveys[key]
 
     def precision(self, setting: GenerationSetting) -> Literal["float32", "bfloat16"]:
@@ -263,7 +274,7 @@ def load(name: str, device: str = "cpu") -> Generator:
         device == "cpu" or (device.startswith("cuda") and torch.cuda.is_available()),
         f"the device '{device}' is not there; use --device cpu.",
     )
-    return Generator(name, load_model(name), device)
+    return Generator(name, load_stored(name), device)
 
 
 def generate_file(

@@ -25,6 +25,7 @@ class GenerationSetting:
         precision: of matrix products; `auto` is bfloat16 where the processor multiplies it faster than float32.
         completion: scattered electrons to complete, one for each event of the run; None to draw them.
         phase_space: beams and cuts.
+        draw: number of a draw of the weights, of a model that has distributions of them; None for their means.
 
     Raises:
         InputError: if a number or the sampler is impossible.
@@ -39,6 +40,7 @@ class GenerationSetting:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     completion: Completion | None = None
     phase_space: PhaseSpace = field(default_factory=PhaseSpace)
+    draw: int | None = None
 
     @classmethod
     def of(cls, seed: int, options: dict[str, Any]) -> "GenerationSetting":
@@ -61,6 +63,7 @@ class GenerationSetting:
 
     def __post_init__(self) -> None:
         require(self.seed >= 0, f"--seed {self.seed} is impossible: it must be at least 0.")
+        require(self.draw is None or self.draw >= 0, f"--draw {self.draw} is impossible: it must be at least 0.")
         require(self.calls is None or self.calls > 0, f"--calls {self.calls} is impossible: give at least 1.")
         require(
             self.sampler is None or self.sampler in SAMPLERS,

@@ -11,7 +11,7 @@ from cloudchamber.evaluate.document import ScoreRecord
 from cloudchamber.evaluate.showers.document import ShowerDocument
 from cloudchamber.recipes.comparison import read_metrics
 from cloudchamber.recipes.config import Preset
-from cloudchamber.recipes.store import Card, load_model, load_run, save_model
+from cloudchamber.recipes.store import Card, load_run, load_stored, save_model
 from cloudchamber.recipes.zjets_summary import read_zjets, zjets_summary
 
 __all__ = ["pack", "summary"]
@@ -47,7 +47,7 @@ def pack(
     """
     if out.suffix != ".safetensors":
         raise InputError(f"--out '{out}' must end in .safetensors; the card is written beside it as .json.")
-    trained = load_model(str(run)) if snapshot is None else load_run(run, snapshot)
+    trained = load_stored(str(run)) if snapshot is None else load_run(run, snapshot)
     card = trained.card
     if metrics is not None:
         card = card.model_copy(update={"metrics": summary(metrics)})

@@ -1,10 +1,10 @@
-"""What all sections of a preset share, and the choice of a diffusion process."""
+"""What all sections of a preset share, the choice of a diffusion process, and that of distributions of weights."""
 
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["Process", "Section"]
+__all__ = ["Process", "Section", "Weights"]
 
 
 class Section(BaseModel):
@@ -40,3 +40,13 @@ class Process(Section):
         if self.kind == "average" and (self.target != "velocity" or self.schedule in {"ve", "edm"}):
             raise ValueError("average velocities have the target velocity and no schedule that scales its input")
         return self
+
+
+class Weights(Section):
+    """Distributions instead of weights: the section `bayesian`, see `cloudchamber.models.bayesian`."""
+
+    stages: tuple[str, ...] = Field(default=(), description="names; all by default")
+    layers: str = Field(default="all", min_length=1, description="all, last, or a pattern of names")
+    precision: float = Field(default=1.0, gt=0, le=1e8, description="of the prior, 1 / variance")
+    log_variance: float = Field(default=-9.0, ge=-30, le=5, description="at the start")
+    temperature: float = Field(default=1.0, gt=0, le=1e6, description="weight of the KL divergence")

@@ -22,7 +22,7 @@ from cloudchamber.recipes.families import ShowerBlocks, family_of
 from cloudchamber.recipes.generation_setting import GenerationSetting
 from cloudchamber.recipes.machine import multiplies_bfloat16, one_thread
 from cloudchamber.recipes.ordered import in_order
-from cloudchamber.recipes.store import TrainedModel, load_model
+from cloudchamber.recipes.store import TrainedModel, load_stored
 from cloudchamber.recipes.workers import exit_on_sigterm, keep_freed_memory
 
 __all__ = ["Energies", "ShowerGenerator", "generate_showers", "read_energies"]
@@ -134,9 +134,10 @@ class ShowerGenerator:
             setting: what to generate.
             run: metadata of the showers.
         """
-        make, trained = family_of(self.trained.card.preset).showers, self.trained
+        make, representation = family_of(self.trained.card.preset).showers, self.trained.representation
         assert make is not None
-        return make(trained.representation, trained.model, run, solver=self.solver(setting), device=self.device)
+        model = self.trained.drawn(setting.draw).model
+        return make(representation, model, run, solver=self.solver(setting), device=self.device)
 
     def solver(self, setting: GenerationSetting) -> Solver:
         """How the stages are sampled; --calls overrides what the preset says of any stage.
@@ -166,6 +167,7 @@ class ShowerGenerator:
         """
         card, solver = self.trained.card, self.solver(setting)
         calls = "" if setting.calls is None else f" --calls {solver.calls}"
+        calls += "" if setting.draw is None else f" --draw {setting.draw}"
         command = f"cloudchamber generate --model {self.name} {energies.flag} --seed {setting.seed}{calls}"
         stages = tuple(f"calls of {stage} {number}" for stage, number in solver.stage_calls.items())
         return card.data.with_(
@@ -279,7 +281,7 @@ def _start_worker(name: str, device: str, setting: GenerationSetting, run: RunIn
     global _worker  # noqa: PLW0603
     torch.set_num_threads(1)
     keep_freed_memory()
-    _worker = (ShowerGenerator(name, load_model(name), device).pipeline(setting, run), setting.seed)
+    _worker = (ShowerGenerator(name, load_stored(name), device).pipeline(setting, run), setting.seed)
 
 
 def _work(task: _Task) -> Showers:

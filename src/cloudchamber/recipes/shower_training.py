@@ -15,7 +15,8 @@ from cloudchamber.recipes.config import Preset
 from cloudchamber.recipes.families import family_of
 from cloudchamber.recipes.finetuning import fine_tuning, own_fine_tuning, require_not_distilled
 from cloudchamber.recipes.fit import FitOptions, fit
-from cloudchamber.recipes.store import RUN_CARD, RUN_MAPS, Card, TrainedModel, load_model, read_card, read_tensors
+from cloudchamber.recipes.posterior import with_posterior
+from cloudchamber.recipes.store import RUN_CARD, RUN_MAPS, Card, TrainedModel, load_stored, read_card, read_tensors
 from cloudchamber.recipes.store import write_card as write
 from cloudchamber.recipes.training import fingerprint, new_folder, phase_of, with_phase, write_maps
 from cloudchamber.train.trainer import TrainingResult
@@ -47,7 +48,7 @@ def train_showers(
     Raises:
         InputError: if the data, the folder or a setting cannot be used.
     """
-    base = None if init is None else load_model(init)
+    base = None if init is None else load_stored(init)
     preset = _preset_of(preset, base)
     if base is not None and not resume:
         require_not_distilled(base, str(init), only)
@@ -59,8 +60,13 @@ def train_showers(
     family = family_of(card.preset)
     representation: Any = family.restore(read_tensors(out / RUN_MAPS))
     model = family.build(card.preset, representation)
+    inherits = base is not None and base.card.preset.bayesian is not None
+    if inherits:
+        with_posterior(model, representation, card.preset, card.events)
     if base is not None:
         model.load_state_dict(base.model.state_dict())
+    if not inherits:
+        with_posterior(model, representation, card.preset, card.events)
     if only is not None:
         if only not in model.stages:
             raise InputError(f"--only '{only}' is no stage of this model; choose one of {', '.join(model.stages)}.")
@@ -88,7 +94,7 @@ def _new_run(preset: Preset, parts: ShowerSplit, out: Path, base: TrainedModel |
     if base is None:
         write_maps(out, family_of(preset).fit(preset, pieces))
     else:
-        preset = base.card.preset
+        preset = base.card.preset.model_copy(update={"bayesian": preset.bayesian or base.card.preset.bayesian})
         write_maps(out, base.representation)
     card = Card(
         preset=preset,

@@ -7,7 +7,7 @@ time. Nothing is ever unpickled.
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ from torch import Tensor
 from cloudchamber.errors import InputError
 from cloudchamber.events import RunInfo
 from cloudchamber.formats.atomic import atomic_path
+from cloudchamber.models.bayesian import drawn
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.recipes.config import Preset
 from cloudchamber.recipes.families import Representation, family_of
+from cloudchamber.recipes.posterior import weights_stream, with_posterior
 from cloudchamber.tensors.named import named, part
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "TrainedModel",
     "load_model",
     "load_run",
+    "load_stored",
     "model_names",
     "pretrained_folder",
     "read_card",
@@ -77,6 +80,27 @@ class TrainedModel:
     model: Cascade
     digest: str
 
+    def drawn(self, draw: int | None) -> "TrainedModel":
+        """The model with fixed weights, which is itself if it has no distributions of them.
+
+        Args:
+            draw: number of a draw of the weights; None for their means.
+
+        Raises:
+            InputError: if a draw is asked for and there is nothing to draw.
+        """
+        if self.card.preset.bayesian is None:
+            if draw is not None:
+                raise InputError(
+                    f"the model '{self.card.preset.name}' has one set of weights and none to draw; leave --draw and "
+                    "--draws out, or train it with a section bayesian."
+                )
+            return self
+        model = drawn(self.model, None if draw is None else weights_stream(draw))
+        preset = self.card.preset.model_copy(update={"bayesian": None})
+        model.requires_grad_(False)
+        return replace(self, card=self.card.model_copy(update={"preset": preset}), model=model.eval())
+
 
 def pretrained_folder() -> Path:
     """Where the shipped models are."""
@@ -117,7 +141,19 @@ def write_card(path: Path, card: Card) -> None:
 
 
 def load_model(name: str) -> TrainedModel:
-    """A shipped model by its name, a `.safetensors` file, or the folder of a training run.
+    """A shipped model by its name, a `.safetensors` file, or the folder of a training run; of weights the means.
+
+    Args:
+        name: as above.
+
+    Raises:
+        InputError: if there is no such model, or its files are damaged or do not belong together.
+    """
+    return load_stored(name).drawn(None)
+
+
+def load_stored(name: str) -> TrainedModel:
+    """The same with the distributions of its weights, if it has any.
 
     Args:
         name: as above.
@@ -166,7 +202,7 @@ def _assemble(card: Card, maps: dict[str, Tensor], weights: dict[str, Tensor], p
     try:
         family = family_of(card.preset)
         representation = family.restore(maps)
-        model = family.build(card.preset, representation)
+        model = with_posterior(family.build(card.preset, representation), representation, card.preset, card.events)
         model.load_state_dict(weights)
     except (KeyError, RuntimeError, ValueError, IndexError) as error:
         raise InputError(

@@ -25,13 +25,14 @@ from cloudchamber.recipes.families import Representation, family_of
 from cloudchamber.recipes.finetuning import fine_tuning, own_fine_tuning, require_events_of, require_not_distilled
 from cloudchamber.recipes.fit import FitOptions, fit
 from cloudchamber.recipes.intake import ready
+from cloudchamber.recipes.posterior import with_posterior
 from cloudchamber.recipes.store import (
     CHECKPOINT,
     RUN_CARD,
     RUN_MAPS,
     Card,
     TrainedModel,
-    load_model,
+    load_stored,
     read_card,
     read_tensors,
     write_card,
@@ -98,7 +99,8 @@ def train_preset(
         raise InputError("--anew starts one stage of a model from nothing: name them with --init and --only.")
     if refit and (init is None or anew):
         raise InputError("--refit takes over the networks of a model: name it with --init, and leave --anew out.")
-    base = None if init is None else load_model(init)
+    base = None if init is None else load_stored(init)
+    _require_weights(base, anew or refit)
     preset = _preset_of(preset, base, anew or refit)
     data = _data(data, out, beams, resume)
     require_level(data, preset)
@@ -109,16 +111,11 @@ def train_preset(
             require_not_distilled(base, str(init), only)
         _new_run(preset, parts, out, base, anew=only if anew else None, refit=refit)
     start = read_card(out / RUN_CARD)
-    family = family_of(start.preset)
-    representation: Any = family.restore(read_tensors(out / RUN_MAPS))
-    model = family.build(start.preset, representation)
+    representation: Any = family_of(start.preset).restore(read_tensors(out / RUN_MAPS))
+    model = _started(start, representation, base, anew=only if anew else None, refit=refit)
     if only is not None:
         _require_stage(model, only)
         model.train_only(only)
-    if base is not None and refit:
-        adopt(model, representation, base)
-    elif base is not None:
-        _take_over(model, base, only if anew else None)
     options = FitOptions(
         steps=steps,
         max_time=max_time,
@@ -247,11 +244,35 @@ def _data(data: Path, out: Path, beams: str | None, resume: bool) -> Path:
     return ready(data, out, beams, resume=resume)
 
 
+def _started(
+    start: Card, representation: Any, base: TrainedModel | None, *, anew: str | None, refit: bool  # noqa: ANN401
+) -> Cascade:
+    """The model before training: ordinary weights become the means of distributions, which are taken over as such."""
+    model: Cascade = family_of(start.preset).build(start.preset, representation)
+    inherits = base is not None and base.card.preset.bayesian is not None
+    if inherits:
+        with_posterior(model, representation, start.preset, start.events)
+    if base is not None and refit:
+        adopt(model, representation, base)
+    elif base is not None:
+        _take_over(model, base, anew)
+    return model if inherits else with_posterior(model, representation, start.preset, start.events)
+
+
+def _require_weights(base: TrainedModel | None, changed: bool) -> None:
+    """Refuse to take over distributions of weights species by species, or all but a stage."""
+    if changed and base is not None and base.card.preset.bayesian is not None:
+        raise InputError("--refit and --anew take over weights, but the model of --init has distributions of them.")
+
+
 def _take_over(model: Cascade, base: TrainedModel, anew: str | None) -> None:
     """Give a model the weights of another of the same sizes, except those of one stage."""
     for name, stage in base.model.stages.items():
         if name != anew:
-            model[name].load_state_dict(stage.state_dict())
+            try:
+                model[name].load_state_dict(stage.state_dict())
+            except RuntimeError:
+                raise InputError(f"the stage '{name}' of --init has other weights than the preset says.") from None
 
 
 def _require_stage(model: Cascade, name: str) -> None:
@@ -303,6 +324,8 @@ def _new_run(
         if anew is not None:
             _require_stage(base.model, anew)
         update: dict[str, Any] = {} if anew is None else {anew: getattr(preset, anew)}
+        if preset.bayesian is not None:
+            update["bayesian"] = preset.bayesian
         preset, representation = base.card.preset.model_copy(update=update), base.representation
     new_folder(out)
     if base is None or refit:

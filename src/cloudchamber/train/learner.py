@@ -22,7 +22,7 @@ from cloudchamber.tensors.rng import RowRng
 from cloudchamber.train.config import Precision, TrainingConfig
 from cloudchamber.train.ema import Ema
 from cloudchamber.train.gradients import Gradients
-from cloudchamber.train.optim import make_optimizer
+from cloudchamber.train.optim import make_optimizer, set_rate
 from cloudchamber.train.precision import autocast, faster_precision
 from cloudchamber.train.team import Team
 
@@ -49,7 +49,7 @@ class Learner(Generic[R]):
 
     def __init__(self, model: Trainable[R], config: TrainingConfig, team: Team) -> None:
         self.model = model.to(team.device).train()
-        self.step, self.events = 0, 0
+        self.step, self.events, self._rate = 0, 0, config.learning_rate
         self.precision: Precision | None = None if config.precision == "auto" else config.precision
         self._config, self._team = config, team
         for values in self.model.state_dict().values():
@@ -77,8 +77,8 @@ class Learner(Generic[R]):
         losses = self._backward(rows, self.precision)
         self._gradients.add(self._team.add)
         report = self._report(losses, self._gradients.clip(self._config.clip_norm, self._config.clip_by))
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._config.rate(self.step, elapsed)
+        self._rate = self._config.rate(self.step, elapsed)
+        set_rate(self._optimizer, self._rate)
         self._optimizer.step()
         self._ema.update()
         self.step += 1
@@ -112,7 +112,7 @@ class Learner(Generic[R]):
     @property
     def rate(self) -> float:
         """Learning rate of the last step."""
-        return float(self._optimizer.param_groups[0]["lr"])
+        return self._rate
 
     @property
     def averaged_weights(self) -> dict[str, Tensor]:

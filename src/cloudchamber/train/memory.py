@@ -9,7 +9,7 @@ from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import RowRng
 from cloudchamber.train.config import TrainingConfig
 from cloudchamber.train.ema import Ema
-from cloudchamber.train.optim import make_optimizer
+from cloudchamber.train.optim import make_optimizer, set_rate
 
 __all__ = ["fit_rows"]
 
@@ -39,8 +39,7 @@ def fit_rows(
     for step in range(steps):
         rng = RowRng((*seed, step), batch_size)
         chosen = rows.select((rng.uniform() * len(rows)).long())
-        for group in optimizer.param_groups:
-            group["lr"] = config.rate(step, 0.0)
+        set_rate(optimizer, config.rate(step, 0.0))
         optimizer.zero_grad()
         torch.stack(list(model.losses(chosen, rng).values())).sum(0).mean().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(parameters.values(), _LARGEST_GRADIENT)

@@ -13,9 +13,15 @@ import torch
 from torch import nn
 from torch.optim.optimizer import Optimizer
 
+from cloudchamber.models.bayesian import LogVariance
 from cloudchamber.train.config import TrainingConfig
 
-__all__ = ["Lion", "make_optimizer"]
+__all__ = ["Lion", "make_optimizer", "set_rate"]
+
+_PACE = "pace"
+_FASTER = 10.0
+"""Step size of log-variances in units of that of weights. Adaptive optimisers move every number by about their step
+size, and a log-variance has several units to go where a weight has a tenth."""
 
 
 class Lion(Optimizer):
@@ -66,16 +72,18 @@ def _move(weight: torch.Tensor, gradient: torch.Tensor, average: torch.Tensor, g
 
 
 def make_optimizer(parameters: Iterable[nn.Parameter], config: TrainingConfig) -> Optimizer:
-    """The optimiser that the settings name; matrices decay, vectors do not.
+    """The optimiser that the settings name; matrices decay, vectors and log-variances do not.
 
     Args:
         parameters: what to train.
         config: settings.
     """
-    weights = list(parameters)
-    groups = [
+    everything = list(parameters)
+    weights = [w for w in everything if not isinstance(w, LogVariance)]
+    groups: list[dict[str, Any]] = [
         {"params": [w for w in weights if w.dim() >= 2], "weight_decay": config.weight_decay},
         {"params": [w for w in weights if w.dim() < 2], "weight_decay": 0.0},
+        {"params": [w for w in everything if isinstance(w, LogVariance)], "weight_decay": 0.0, _PACE: _FASTER},
     ]
     groups = [group for group in groups if group["params"]]
     if config.optimizer == "lion":
@@ -83,3 +91,14 @@ def make_optimizer(parameters: Iterable[nn.Parameter], config: TrainingConfig) -
     if config.optimizer == "adamax":
         return torch.optim.Adamax(groups, lr=config.learning_rate, betas=config.betas)
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
+
+
+def set_rate(optimizer: Optimizer, rate: float) -> None:
+    """Set the step size of the next step, in each group at its own pace.
+
+    Args:
+        optimizer: of `make_optimizer`.
+        rate: of ordinary weights.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get(_PACE, 1.0)

@@ -7,6 +7,7 @@ import pytest
 
 from cloudchamber.errors import InputError
 from cloudchamber.evaluate.budget import Budget
+from cloudchamber.evaluate.zjets.bands import jet_bands
 from cloudchamber.evaluate.zjets.document import ZJetsDocument, zjets_document
 from cloudchamber.evaluate.zjets.evaluation import ZJetsEvaluation, evaluate_zjets
 from cloudchamber.evaluate.zjets.peak import fit_peak
@@ -57,6 +58,25 @@ def test_truth_against_truth_cannot_be_told(same: ZJetsEvaluation) -> None:
     assert peak is not None
     assert truth is not None
     assert abs(peak.place - truth.place) < 4 * np.hypot(peak.place_error, truth.place_error)
+
+
+def test_the_band_is_the_spread_of_the_members(same: ZJetsEvaluation) -> None:
+    """Copies of the candidate have none; members with other Z peaks have it there, by as much as they differ."""
+    copies = jet_bands(same.numbers, [toys(1_200, 2)] * 2, None)
+    assert not any(np.asarray(band.candidate.model).any() for band in copies)
+    widths = (0.5, 6.0)
+    (band,) = (
+        band for band in jet_bands(same.numbers, [toys(1_200, 5, width=w) for w in widths], None)
+        if band.quantity == "m_Z"
+    )  # fmt: skip
+    place = int(np.argmax(band.reference.density))
+    low, high = band.candidate.edges[place : place + 2]
+    ends = [np.diff(np.arctan(2 * (np.array([low, high]) - 91) / w))[0] for w in (2.5, *widths)]
+    expected = np.array(ends) / (0.96 * np.pi)
+    spread = np.std(expected, ddof=1) / (high - low)
+    assert band.candidate.model is not None
+    assert band.candidate.model[place] / spread == pytest.approx(1.32, rel=0.25)  # Student's factor for three
+    assert jet_bands(same.numbers, [toys(1_200, 5, jets=3)] * 2, None) == ()
 
 
 def test_planted_faults_are_found(reference: Events) -> None:

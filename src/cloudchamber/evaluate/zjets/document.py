@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from cloudchamber.evaluate.document import ScoreRecord
+from cloudchamber.evaluate.document import EnsembleRecord, ScoreRecord
 from cloudchamber.evaluate.zjets.evaluation import Bin, JetNumbers, Spectrum, ZJetsEvaluation
 from cloudchamber.evaluate.zjets.peak import Peak
 from cloudchamber.events import RunInfo
@@ -93,15 +93,19 @@ class ZJetsDocument(_Record):
     reference_shares: tuple[float, ...]
     faulty: float
     jets: tuple[JetsRecord, ...]
+    ensemble: EnsembleRecord | None = None
 
 
-def zjets_document(evaluation: ZJetsEvaluation, candidate_name: str, reference_name: str) -> ZJetsDocument:
+def zjets_document(
+    evaluation: ZJetsEvaluation, candidate_name: str, reference_name: str, ensemble: EnsembleRecord | None = None
+) -> ZJetsDocument:
     """The document of an evaluation.
 
     Args:
         evaluation: its result.
         candidate_name: what to call the candidate.
         reference_name: what to call the reference.
+        ensemble: spectra with the uncertainty of the model; None without other members.
     """
     from cloudchamber import __version__
 
@@ -111,6 +115,7 @@ def zjets_document(evaluation: ZJetsEvaluation, candidate_name: str, reference_n
         reference=_origin(evaluation.reference, reference_name), indistinguishable=verdict.indistinguishable,
         p_value=verdict.p_value, sentence=verdict.sentence, reasons=verdict.reasons, shares=evaluation.shares[0],
         reference_shares=evaluation.shares[1], faulty=evaluation.faulty, jets=tuple(map(_jets, evaluation.numbers)),
+        ensemble=ensemble,
     )  # fmt: skip
 
 

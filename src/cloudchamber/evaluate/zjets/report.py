@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
+from cloudchamber.evaluate.bands import Band
 from cloudchamber.evaluate.figures.style import house_style
+from cloudchamber.evaluate.zjets.bands import band_key
 from cloudchamber.evaluate.zjets.document import ZJetsDocument
 from cloudchamber.evaluate.zjets.evaluation import JetNumbers, ZJetsEvaluation
 from cloudchamber.evaluate.zjets.figures import JetTables, draw_plane, draw_spectra
@@ -27,16 +29,17 @@ class Picture(NamedTuple):
     path: Path
 
 
-def draw_zjets(evaluation: ZJetsEvaluation, folder: Path) -> list[Picture]:
+def draw_zjets(evaluation: ZJetsEvaluation, folder: Path, bands: Sequence[Band] = ()) -> list[Picture]:
     """Draw all figures, as PNG and PDF into a folder.
 
     Args:
         evaluation: what to draw.
         folder: for the files; must exist.
+        bands: spectra with the uncertainty of the model.
     """
     drawn = []
     for one in evaluation.numbers:
-        tables, plural = _tables(one), "jet" if one.jets == 1 else "jets"
+        tables, plural = _tables(one, bands), "jet" if one.jets == 1 else "jets"
         drawn.append(_saved(f"spectra-{one.jets}", f"Spectra of {one.jets} {plural}", draw_spectra, tables, folder))
         if one.jets in _PLANES:
             draw = partial(draw_plane, keys=_PLANES[one.jets])
@@ -44,12 +47,13 @@ def draw_zjets(evaluation: ZJetsEvaluation, folder: Path) -> list[Picture]:
     return drawn
 
 
-def _tables(one: JetNumbers) -> JetTables:
-    plan = one.plan
+def _tables(one: JetNumbers, bands: Sequence[Band]) -> JetTables:
+    plan, own = one.plan, {band.quantity: band.candidate for band in bands if band.species == band_key(one.jets)}
     (a, b), (u, w) = one.tables, one.weights
     return JetTables(
-        one.jets, (b[plan.reference], w[plan.reference]), {"candidate": (a[plan.candidate], u[plan.candidate])}
-    )
+        one.jets, (b[plan.reference], w[plan.reference]), {"candidate": (a[plan.candidate], u[plan.candidate])},
+        bands=own,
+    )  # fmt: skip
 
 
 def _saved(name: str, title: str, draw: Callable[[JetTables], Figure], tables: JetTables, folder: Path) -> Picture:
