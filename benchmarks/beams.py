@@ -13,7 +13,7 @@ What the columns say, each with the same number for Pythia8 against Pythia8 wher
 - Plane: bins of 0.2 in log10 x and log10 Q2 where more than 1,000 events are expected; the largest relative
   difference, and how often it lies within 5 % or within two of its statistical errors.
 - Edges: the share of events beyond the outermost quantiles of Q2, y and pT of the electron of the reference, as
-  (generated - expected) / error, and the least and largest values.
+  (generated - expected) / error, and the least and largest values of equally many events.
 - Cross-section: that of the model's files for three sets of cuts, over that of the weighted events of the flat sample,
   which the table has never seen.
 
@@ -165,8 +165,8 @@ def judged(work: Work, beams: Beams) -> Judged:
         f"{plane.good} of {plane.bins}, {100 * plane.largest:+.1f} ± {100 * plane.error:.1f} % "
         f"({floor.good} of {floor.bins}, {100 * floor.largest:+.1f} %)",
         ", ".join(f"{name} {pull:+.1f}" for name, pull in pulls.items()),
-        f"pT {a.pt.min():.2f} ({b.pt.min():.2f}), y {a.variables.y.max():.3f} ({b.variables.y.max():.3f}), "
-        f"Q2 {a.variables.Q2.min():.3f} ({b.variables.Q2.min():.3f})",
+        f"pT {a.pt.min():.2f} ({b.pt[half].min():.2f}), y {a.variables.y.max():.3f} "
+        f"({b.variables.y[half].max():.3f}), Q2 {a.variables.Q2.min():.3f} ({b.variables.Q2[half].min():.3f})",
         *cross_section_ratios(table, work.flat / beams.name, beams),
     ]
     return Judged(row, Both(beams, a, b))

@@ -20,6 +20,8 @@ __all__ = ["BIN", "FEWEST", "Both", "Plane", "draw_edges", "draw_planes", "plane
 Array = NDArray[np.float64]
 BIN = 0.2
 FEWEST = 1_000
+_FEW = 100
+"""Bins in which fewer are expected say nothing."""
 _SHOWN = 0.15
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
@@ -81,9 +83,10 @@ def draw_planes(parts: list[Both], path: Path) -> None:
         for ax, part in zip(axes.flat, parts, strict=False):
             plane = plane_of(part.ours, part.theirs, part.beams)
             counted = plane.expected > FEWEST
-            shown = np.where(plane.expected > 25, plane.difference, np.nan)
+            shown = np.where(plane.expected > _FEW, plane.difference, np.nan)
             mesh = ax.pcolormesh(*plane.edges, shown.T, cmap=colours, norm=norm)
             _outline(ax, plane, counted)
+            ax.set(xlim=(-4.2, 0.0), ylim=(0.0, 2.0))
             ax.set_title(f"{part.beams.electron:g} × {part.beams.hadron:g} GeV, {len(part.ours.pt):,} events")
         for ax in axes[-1]:
             ax.set_xlabel(r"$\log_{10} x_B$")
@@ -112,9 +115,9 @@ class _Edge(NamedTuple):
 
 
 _EDGES = (
-    _Edge(r"$\log_{10}(Q^2\,/\,\mathrm{GeV}^2)$", np.linspace(0, 3, 61), "log10_Q2"),
-    _Edge(r"$y$", np.linspace(0, 1, 51), "y"),
-    _Edge(r"$p_T$ of the electron [GeV]", np.linspace(0.8, 6.8, 61), "pt"),
+    _Edge(r"$\log_{10}(Q^2\,/\,\mathrm{GeV}^2)$", np.linspace(0, 2.4, 25), "log10_Q2"),
+    _Edge(r"$y$", np.linspace(0, 1, 26), "y"),
+    _Edge(r"$p_T$ of the electron [GeV]", np.linspace(0.8, 4.8, 21), "pt"),
 )
 
 
@@ -135,14 +138,14 @@ def draw_edges(parts: list[Both], path: Path) -> None:
         figure, panels = panel_grid(len(_EDGES), len(_EDGES), width=4.6, height=4.4)
         for panel, edge in zip(panels, _EDGES, strict=True):
             width = np.diff(edge.bins)
-            for part, colour in zip(parts, _COLOURS, strict=False):
+            for k, (part, colour) in enumerate(zip(parts, _COLOURS, strict=False)):
                 counts = [np.histogram(_values(e, edge.values), edge.bins)[0] for e in (part.ours, part.theirs)]
                 sizes = len(part.ours.pt), len(part.theirs.pt)
                 ours, theirs = (c / (n * width) for c, n in zip(counts, sizes, strict=True))
                 panel.main.stairs(theirs, edge.bins, color=colour, linewidth=1.0, alpha=0.6)
-                middle = (edge.bins[1:] + edge.bins[:-1]) / 2
+                middle = edge.bins[:-1] + width * (k + 1) / (len(parts) + 1)
                 panel.main.plot(middle, ours, ".", color=colour, markersize=4, label=part.beams.name)
-                enough = counts[1] * sizes[0] / sizes[1] > 25
+                enough = counts[1] * sizes[0] / sizes[1] > _FEW
                 with np.errstate(divide="ignore", invalid="ignore"):
                     ratio = np.where(enough, ours / theirs, np.nan)
                     error = ratio * np.sqrt(1 / counts[0] + 1 / counts[1])

@@ -130,9 +130,7 @@ def generated(model: str, calls: int | None, out: Path, energies: Array, seed: i
         few = energies[:n] / 1e3
         cost.milliseconds[str(n)] = timed(lambda few=few: maker.sample(few, seed, calls=calls), n, 3 if n == 1 else 2)
     given = Energies(energies, "--energies")
-    whole = timed(
-        lambda: generate_showers(maker, out, given, showers=len(energies), setting=setting), len(energies), 1
-    )
+    whole = timed(lambda: generate_showers(maker, out, given, showers=len(energies), setting=setting), len(energies), 1)
     cost.milliseconds[str(len(energies))] = whole
     return cost
 

@@ -245,7 +245,12 @@ def _data(data: Path, out: Path, beams: str | None, resume: bool) -> Path:
 
 
 def _started(
-    start: Card, representation: Any, base: TrainedModel | None, *, anew: str | None, refit: bool  # noqa: ANN401
+    start: Card,
+    representation: Any,
+    base: TrainedModel | None,
+    *,
+    anew: str | None,
+    refit: bool,  # noqa: ANN401
 ) -> Cascade:
     """The model before training: ordinary weights become the means of distributions, which are taken over as such."""
     model: Cascade = family_of(start.preset).build(start.preset, representation)
