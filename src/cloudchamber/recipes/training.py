@@ -246,11 +246,11 @@ def _data(data: Path, out: Path, beams: str | None, resume: bool) -> Path:
 
 def _started(
     start: Card,
-    representation: Any,
+    representation: Any,  # noqa: ANN401
     base: TrainedModel | None,
     *,
     anew: str | None,
-    refit: bool,  # noqa: ANN401
+    refit: bool,
 ) -> Cascade:
     """The model before training: ordinary weights become the means of distributions, which are taken over as such."""
     model: Cascade = family_of(start.preset).build(start.preset, representation)
