@@ -162,7 +162,7 @@ def test_what_this_family_cannot_do_is_said(
 ) -> None:
     usual = ("--data", stable_data, "--out", tmp_path / "out")
     for words, sentence in (
-        (("distill", run, *usual), "cannot be distilled: only models of the family cascade can"),
+        (("distill", run, *usual), "cannot be distilled: only models of the families cascade, calo"),
         (("train", tiny_omnilearn, *usual, "--only", "cloud"), "'cloud' is no stage of this model; choose one of"),
     ):
         assert command(*words) == 2
