@@ -469,7 +469,7 @@ def draw_spectra(found: Sequence[Counted], path: Path) -> None:
             lower = figure.add_subplot(cells[2 * row + 1, column], sharex=upper)
             _draw_one(found[k], SPECTRA[k], upper, lower)
             if number == 0:
-                upper.legend(frameon=False, fontsize=8, loc="lower center")
+                upper.legend(frameon=False, fontsize=8, loc="upper left")
         figure.savefig(path, dpi=130)
         plt.close(figure)
 
@@ -485,6 +485,7 @@ def _draw_one(one: Counted, spectrum: Spectrum, upper: plt.Axes, lower: plt.Axes
     band = one.band("whole")
     low, high = (one.mean - band) / widths, (one.mean + band) / widths
     upper.fill_between(one.edges, stairs(low), stairs(high), **step, color=CANDIDATE, alpha=0.3, lw=0, label="band")
+    upper.set_ylim(0, 1.3 * float((np.maximum(one.true, one.mean) / widths).max()))
     upper.set_ylabel("share per unit")
     upper.set_title(f"{spectrum.jets} jet{'s' if spectrum.jets > 1 else ''}", fontsize=9, loc="right")
     upper.tick_params(labelbottom=False)
@@ -514,9 +515,10 @@ def draw_pulls(found: Sequence[Counted], chosen: argparse.Namespace, path: Path)
             label = f"{name}: width {width(pulls):.2f}"
             axes.hist(pulls.clip(-6, 6), edges, density=True, histtype="step", color=colour, label=label)
         axes.plot(grid, np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi), color=REFERENCE, ls="--", label="unit normal")
-        axes.set_xlabel("pull of the mean of the draws against Pythia8 (ends: beyond)")
+        axes.set_xlabel("pull against Pythia8 (last bins: beyond)")
         axes.set_ylabel("share of bulk bins per unit")
-        axes.legend(frameon=False, fontsize=8)
+        axes.set_ylim(0, 0.62)
+        axes.legend(frameon=False, fontsize=8, loc="upper left")
         figure.savefig(path, dpi=130)
         plt.close(figure)
 
@@ -536,9 +538,10 @@ def draw_gap(full: Counted, thinned: Counted, path: Path) -> None:
             lower.stairs(one.band("draws") / one.mean, one.edges, color=colour)
         for axes in (upper, lower):
             axes.axvspan(*_THINNED, color="0.9", zorder=0)
-        upper.set_ylabel("share per unit, mean of the draws")
-        upper.legend(frameon=False, fontsize=8)
-        lower.set_ylabel("spread of the draws / share")
+        upper.set_ylabel("share per unit")
+        upper.set_ylim(0, 0.25)
+        upper.legend(frameon=False, fontsize=8, loc="upper left")
+        lower.set_ylabel("spread / share")
         lower.set_xlabel(SPECTRA[_gap_spectrum()].label + " of events with one jet")
         lower.set_ylim(0)
         figure.savefig(path, dpi=130)
@@ -579,8 +582,9 @@ def page(rows: Sequence[Row], found: Sequence[Counted], growth: float, chosen: a
         lines.append(f"| {hotter * chosen.temperature:g} | {widths[0]:.2f} | {widths[1]:.2f} |")
     lines.append("")
     lines.append(
-        f"In the thinned region the relative spread of the draws grows by {growth:.2f} against its surroundings, at a "
-        f"temperature of {chosen.gap_hotter * chosen.temperature:g}, which makes it larger than the statistics."
+        f"In the thinned region the relative spread of the draws, against that of its surroundings, is {growth:.2f} "
+        f"times what it is with all events (variances multiplied by {chosen.gap_hotter:g}, {chosen.draws} draws of "
+        f"{chosen.gap_events:,} events with one jet)."
     )
     return "\n".join(lines) + "\n"
 
