@@ -238,6 +238,10 @@ class CellsRepresentation(Totals):
 class _Sorted:
     """Hits layer after layer, from the largest energy down; flat, shape (H,).
 
+    Args:
+        showers: with at least one hit each.
+        given: of the same.
+
     Attributes:
         order: places of the hits in the showers.
         share: of the excess of their layer.
