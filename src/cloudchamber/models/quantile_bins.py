@@ -58,7 +58,8 @@ class QuantileBins(nn.Module):
         position = ((z - low) / (high - low) * (size - 1)).clamp(0, size - 1)
         segment = position.long().clamp(max=size - 2)
         left, right = self.knots[row, segment], self.knots[row, segment + 1]
-        return left + (position - segment) * (right - left)
+        values: Tensor = left + (position - segment) * (right - left)
+        return values
 
 
 def drawn(logits: Tensor, uniform: Tensor) -> Tensor:
