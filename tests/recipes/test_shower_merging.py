@@ -30,7 +30,7 @@ def test_merged_showers_are_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [(("--merge", "3x3"), "'3x3' is impossible"), (("--merge", "0x1x1"), "'0x1x1' is impossible"),
-     (("--merge", "2x2x2", "--beams", "10x275"), "give one of them")],
+     (("--merge", "2x2x2", "--beams", "10x275"), "do not apply with --merge")],
 )  # fmt: skip
 def test_bad_options_are_told(
     words: tuple[object, ...], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cloudchamber.events import RunInfo, Showers
-from cloudchamber.generate.pipeline import BLOCK, Solver, similar
+from cloudchamber.generate.pipeline import Solver, similar
+from cloudchamber.generate.showers import BLOCK
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.represent.points import PointsRepresentation

@@ -24,7 +24,7 @@ class StandardLogit:
         margin: a.
 
     >>> plain = StandardLogit(torch.zeros(1), torch.ones(1))
-    >>> round(plain.forward(torch.zeros(1, 1)).item(), 3), plain.inverse(torch.zeros(1, 1)).item()
+    >>> round(plain.forward(torch.zeros(1, 1)).item(), 3), round(plain.inverse(torch.zeros(1, 1)).item(), 3)
     (-13.816, 0.5)
     """
 
