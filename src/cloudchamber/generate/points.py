@@ -49,9 +49,9 @@ class PointPipeline:
         """All showers of a block.
 
         Args:
-            number: the block's number; its showers are 256 `number` to 256 `number` + 255.
+            number: the block's number; its showers are 128 `number` to 128 `number` + 127.
             seed: the user's seed.
-            incident: incident energies, MeV, shape (256,).
+            incident: incident energies, MeV, shape (128,).
         """
         numbers = range(number * BLOCK, (number + 1) * BLOCK)
         first, second = (EventRng(seed, numbers, stage, self.device) for stage in range(2))
@@ -64,7 +64,7 @@ class PointPipeline:
         return self.representation.decode(hits, counts, energy).with_run(self.run)
 
     def _hits(self, context: Tensor, cluster: Tensor, counts: Tensor, rng: EventRng) -> Tensor:
-        """Scores of all hits, in groups of showers with similar numbers of them, shape (256, N, 4)."""
+        """Scores of all hits, in groups of showers with similar numbers of them, shape (128, N, 4)."""
         scores = torch.zeros(BLOCK, int(counts.max()), self.representation.FEATURES)
         rounded = self.solver.precision == "bfloat16"
         for rows in similar(counts):

@@ -52,9 +52,9 @@ class VoxelPipeline:
         """All showers of a block.
 
         Args:
-            number: the block's number; its showers are 256 `number` to 256 `number` + 255.
+            number: the block's number; its showers are 128 `number` to 128 `number` + 127.
             seed: the user's seed.
-            incident: incident energies, MeV, shape (256,).
+            incident: incident energies, MeV, shape (128,).
         """
         numbers = range(number * BLOCK, (number + 1) * BLOCK)
         first, second = (EventRng(seed, numbers, stage, self.device) for stage in range(2))
@@ -70,7 +70,7 @@ class VoxelPipeline:
         return self.representation.decode(z, energy, layers).with_run(self.run)
 
     def _in_parts(self, context: Tensor, rng: EventRng) -> Tensor:
-        """Scores of the voxels of all showers, some showers at a time, shape (256, V)."""
+        """Scores of the voxels of all showers, some showers at a time, shape (128, V)."""
         voxels = self.representation.voxels
         size = max(_VOXELS_AT_ONCE.get(torch.device(self.device).type, 2**16) // voxels, 1)
         rows = torch.split(torch.arange(len(context)), size)
