@@ -1,6 +1,6 @@
 """One block of showers as arXiv:2307.04780 makes them: energy and number of hits, then hits.
 
-A block is 256 consecutive numbers of showers, made as in `generate.showers`: whole, always in the same way, with
+A block is 128 consecutive numbers of showers, made as in `generate.showers`: whole, always in the same way, with
 streams of random numbers of their own for each shower.
 """
 

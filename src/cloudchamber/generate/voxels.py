@@ -1,6 +1,6 @@
 """One block of showers of voxels: energies of the layers, if the model knows them, then voxels.
 
-A block is 256 consecutive numbers of showers, made as in `generate.showers`: whole, always in the same way, with
+A block is 128 consecutive numbers of showers, made as in `generate.showers`: whole, always in the same way, with
 streams of random numbers of their own for each shower.
 """
 
