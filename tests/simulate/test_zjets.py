@@ -62,6 +62,12 @@ def test_a_multiplicity_is_a_part_of_the_whole(events: Events) -> None:
     assert abs(part / whole - np.mean(events.counts == 4)) < 5 * error / whole
 
 
+def test_batches_without_an_event_that_passes_are_gone_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloudchamber.simulate.zjets._CHUNK", 4)
+    three = simulate_zjets(ZJetsSetting(jets=3), 1, seed=5, shard=0)
+    assert three.counts.tolist() == [5]
+
+
 @pytest.mark.parametrize(("options", "words"), [({"energy": 10.0}, "--energy 10"), ({"jets": 4}, "--jets 4")])
 def test_impossible_numbers_are_refused(options: dict[str, float], words: str) -> None:
     with pytest.raises(InputError, match=words):

@@ -148,7 +148,7 @@ def _jets(flat: FlatRecord, muons: _Muons) -> Jets:
 def _assembled(flat: FlatRecord, muons: _Muons, jets: Jets, rows: NDArray[np.int64]) -> Events:
     """Muon, antimuon and jets of some events, as float32 columns."""
     counts = np.diff(jets.offsets)[rows]
-    first = np.concatenate([[0], np.cumsum(counts + 2)[:-1]]).astype(np.int64)
+    first = np.cumsum(counts + 2) - (counts + 2)
     is_jet = np.ones(int((counts + 2).sum()), dtype=bool)
     is_jet[first] = is_jet[first + 1] = False
     kept = np.repeat(np.isin(np.arange(len(jets.offsets) - 1), rows), np.diff(jets.offsets))
