@@ -34,7 +34,8 @@ def given() -> Batch:
     tokens = torch.tensor([[0, 1, 3, 4], [1, 2, 0, 0], [3, 0, 0, 0]])
     weights = torch.tensor([[3.0, 1.0, 2.0, 5.0], [1.0, 1.0, 0.0, 0.0], [2.0, 0.0, 0.0, 0.0]])
     context = torch.tensor([[0.1], [0.2], [0.3]])
-    return Batch(torch.zeros(3, 4, 2), torch.ones(3), context, mask, tokens, weights[..., None])
+    amount = torch.where(tokens == 0, 2.0, 0.0) * mask
+    return Batch(torch.zeros(3, 4, 2), torch.ones(3), context, mask, tokens, torch.stack([weights, amount], dim=-1))
 
 
 def test_draws_follow_what_the_model_says_and_sum_to_one(model: SharesModel, given: Batch) -> None:
@@ -52,11 +53,11 @@ def test_draws_follow_what_the_model_says_and_sum_to_one(model: SharesModel, giv
 def test_probabilities_of_all_outcomes_sum_to_one(model: SharesModel, given: Batch) -> None:
     row = given.select(torch.tensor([0]))
     assert row.token_context is not None
-    weights, outcomes = row.token_context[0, :, 0].double(), []
+    told, outcomes = row.token_context.double(), []
     for combination in torch.cartesian_prod(*[torch.arange(BINS)] * 3):
         cumulative, shares = (combination + 0.5) / BINS, torch.zeros(4, dtype=torch.float64)
         for k in range(3):
-            known = weighted(shares[None], weights[None])
+            known = weighted(shares[None], *told.unbind(-1))
             left = 1 - shares.sum()
             here = type(known)(left, *(part[0, k] for part in known[1:]))
             score = model.bins.values(cumulative[k].double(), torch.tensor([0, 1, 3])[k])

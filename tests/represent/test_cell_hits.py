@@ -108,6 +108,19 @@ def test_variations_are_mirrored_showers(showers: Showers, representation: Cells
     assert found == set(range(8))
 
 
+def test_a_line_in_a_layer_is_kept(showers: Showers, representation: CellsRepresentation) -> None:
+    """An electron that does not shower in the first layer leaves the same energy there at all incident energies."""
+    assert representation.lines.tolist() == [True] + 29 * [False]
+    rows = representation.encode(showers)["layers"]
+    assert rows.mask is not None
+    assert rows.tokens is not None
+    first = rows.mask[:, 0] & (rows.tokens[:, 0] == 0)
+    lone = first & torch.from_numpy(np.abs(showers.layer_energy[:, 0] - 0.1708) < 5e-4)
+    assert float(lone.double().mean()) > 0.1
+    one_line = rows.x[lone, 0, 1]
+    assert float(one_line.max() - one_line.min()) < 1.3 * float(lone.double().mean())
+
+
 def test_the_prior_counts_hits_and_has_the_symmetries(showers: Showers, representation: CellsRepresentation) -> None:
     mean = representation.prior.exp()
     np.testing.assert_allclose(mean.sum((1, 2)), showers.layer_counts.mean(0) + 0.02 * 1024 / len(showers), rtol=1e-4)

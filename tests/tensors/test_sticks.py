@@ -71,12 +71,21 @@ def test_whatever_is_broken_off_falls_and_sums_to_one() -> None:
 def test_weighted_scores_are_inverted_and_vanish_for_shares_like_weights(shares: torch.Tensor) -> None:
     whole = shares[:, :4]
     weights = torch.tensor([4.0, 3.0, 2.0, 1.0], dtype=torch.float64).expand(50, -1)
-    known = sticks.weighted(whole, weights)
+    amount = torch.tensor([5.0, 0.0, 0.0, 0.0], dtype=torch.float64).expand(50, -1)
+    known = sticks.weighted(whole, weights, amount)
     score = sticks.weighted_score(whole, known)
     torch.testing.assert_close(sticks.weighted_share(score, known)[:, :3], whole[:, :3], rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(score[:, 0], (5 * whole[:, 0] / 4).log())
     alike = weights / weights.sum(1, keepdim=True)
-    zero = sticks.weighted_score(alike, sticks.weighted(alike, weights))
+    zero = sticks.weighted_score(alike, sticks.weighted(alike, weights, torch.zeros_like(amount)))
     torch.testing.assert_close(zero, torch.zeros_like(zero), atol=1e-6, rtol=0)
+
+
+def test_an_amount_of_its_own_leaves_something_for_the_others() -> None:
+    one, left = torch.ones(1, dtype=torch.float64), torch.tensor([0.5], dtype=torch.float64)
+    known = sticks.Weighted(left, one, 2 * one, 3 * one, 10 * one)
+    assert float(sticks.weighted_share(torch.tensor([0.0]), known)) == pytest.approx(0.1)
+    assert 0.499 < float(sticks.weighted_share(torch.tensor([9.0]), known)) < 0.5
 
 
 def test_kinds_of_scores_fit_their_table() -> None:

@@ -126,7 +126,7 @@ class _Filling:
         cumulative = self.model.bins.cumulative(drawn(net.amount(u), draws[:, 0]), draws[:, 1])
         score = self.model.bins.values(cumulative, share_row(hit.rank, hit.size))
         shares = torch.where(hit.free, share(score, hit.sticks), hit.sticks.left)
-        told = hit.of(shares)
+        told = net.told(hit.of(shares))
         first = self._first(net.first_bin(u, told, self.maps.first(seen)), draws[:, 2])
         second = self._second(net.second_bin(u, told, first, self.maps.second(first)), first, draws[:, 3])
         described = net.describe(first, second, told)

@@ -115,15 +115,15 @@ class CellsModel(nn.Module):
         index = _packed(rows.mask)
         hit, layer, shares = hit.take(index), taken(rows.tokens, index), taken(shares, index)
         first, second = (taken(rows.x[..., axis], index).long() for axis in (0, 1))
-        row, amount, size = index // rows.mask.shape[1], hit.of(shares), hit.map_size(shares)
+        row, told, size = index // rows.mask.shape[1], self.net.told(hit.of(shares)), hit.map_size(shares)
         places = HitPlaces(row, layer, hit.rank, first, second, size)
         seen = all_profiles(places, len(rows), self.layers, self.net.shape)
-        summed = _summed(self.net.describe(first, second, amount), index, rows.mask, grouped)
+        summed = _summed(self.net.describe(first, second, told), index, rows.mask, grouped)
         planned = self.net.plan(summed.before, self.profile(rows.context), rows.context)
         current = taken(summed.so_far, index) - summed.starts[row, layer]
         u = self.net.next_hit(planned[row, layer], current, hit.numbers)
-        of_first = self.net.first_bin(u, amount, seen.first) + self.first_prior[layer]
-        of_second = self.net.second_bin(u, amount, first, seen.second) + self.prior[layer, first]
+        of_first = self.net.first_bin(u, told, seen.first) + self.first_prior[layer]
+        of_second = self.net.second_bin(u, told, first, seen.second) + self.prior[layer, first]
         number = int(rows.mask.sum())
         return Logits(
             self.net.amount(u)[:number],

@@ -29,13 +29,18 @@ class CountsModel(nn.Module):
         context: size of the context.
         width: features inside the network.
         depth: transformer blocks.
+        dropout: see `nets.layers.ModulatedBlock`.
     """
 
-    def __init__(self, length: int, most: int, context: int, *, width: int = 64, depth: int = 2) -> None:
+    def __init__(
+        self, length: int, most: int, context: int, *, width: int = 64, depth: int = 2, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.length, self.most = length, most
         self.step = max(1, most * length // (2 * _STEPS))
-        self.net = SequenceTransformer(most + 2, most + 1, (_STEPS,), context, width=width, depth=depth, longest=length)
+        self.net = SequenceTransformer(
+            most + 2, most + 1, (_STEPS,), context, width=width, depth=depth, longest=length, dropout=dropout
+        )
 
     def losses(self, rows: Batch, rng: Rng) -> Mapping[str, Tensor]:
         """Minus the log-probability of each vector.

@@ -2,8 +2,8 @@ r"""Shares of a whole, one after the other, such as the energies of the layers o
 
     p(s_1 ... s_M | w, c) = prod_k p(b_k | b_1 ... b_{k-1}, w, c)
 
-where b_k is a bin of the score of share k, which compares it with what its weight w_k would give it (see
-`tensors.sticks.weighted_score`). The last share is what is left, so that they sum to one.
+where b_k is a bin of the score of share k, which compares it with what its weight w_k would give it, or is the amount
+of the share itself (see `tensors.sticks.weighted_score`). The last share is what is left, so that they sum to one.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,8 @@ NUMBERS = 6
 class SharesModel(nn.Module):
     """Model of the shares of a batch: `x` (B, M, 2) holds each share and F of its score.
 
-    `tokens` (B, M) say which share it is, in rising order, and `token_context` (B, M, 1) holds the weights.
+    `tokens` (B, M) say which share it is, in rising order; `token_context` (B, M, 2) holds the weights and, for shares
+    that are told as amounts, the amount of the whole (zero for others).
 
     Args:
         net: the network.
@@ -66,7 +67,7 @@ class SharesModel(nn.Module):
             rows: a batch.
         """
         steps = _steps(rows)
-        known = weighted(rows.x[..., 0].double(), steps.weights)
+        known = weighted(rows.x[..., 0].double(), steps.weights, steps.amount)
         before = functional.pad(rows.x[:, :-1, 1].float(), (1, 0), value=0.5)
         logits: Tensor = self.net(steps.tokens, _numbers(known, before), steps.context).float()
         return logits
@@ -85,7 +86,7 @@ class SharesModel(nn.Module):
         rest, last = torch.ones_like(x[:, 0, 0]), torch.full_like(draws[:, 0, 0], 0.5)
         to_come = steps.weights.flip(1).cumsum(1).flip(1)
         for k in range(x.shape[1]):
-            known = Weighted(rest, steps.weights[:, k], to_come[:, k], to_come[:, 0])
+            known = Weighted(rest, steps.weights[:, k], to_come[:, k], to_come[:, 0], steps.amount[:, k])
             logits = self.net.step(steps.tokens[:, k], _numbers(known, last), past)
             cumulative = self.bins.cumulative(drawn(logits, draws[:, k, 0]), draws[:, k, 1])
             score = self.bins.values(cumulative, steps.tokens[:, k])
@@ -101,6 +102,7 @@ class _Steps(NamedTuple):
 
     tokens: Tensor
     weights: Tensor
+    amount: Tensor
     context: Tensor
     mask: Tensor
     free: Tensor
@@ -111,14 +113,14 @@ def _steps(rows: Batch) -> _Steps:
     assert rows.tokens is not None
     assert rows.context is not None
     assert rows.token_context is not None
-    weights = torch.where(rows.mask, rows.token_context[..., 0].double(), 0.0)
+    weights, amount = torch.where(rows.mask[..., None], rows.token_context.double(), 0.0).unbind(-1)
     free = functional.pad(rows.mask[:, 1:], (0, 1))
-    return _Steps(rows.tokens, weights, rows.context, rows.mask, free)
+    return _Steps(rows.tokens, weights, amount, rows.context, rows.mask, free)
 
 
 def _numbers(known: Weighted, before: Tensor) -> Tensor:
     """That describe shares, about of unit size, shape (..., 6), float32."""
-    rest, weight, to_come, total = (part.clamp(min=1e-9) for part in known)
+    rest, weight, to_come, total = (part.clamp(min=1e-9) for part in known[:4])
     parts = [rest.log() / 2 + 1, weight.log() - 1.5, (weight / to_come).log() / 2 + 1, (to_come / total).log() / 2 + 1]
     surplus = (rest * total / to_come).log().clamp(-4, 4)
     return torch.stack([*parts, surplus, 4 * before.double() - 2], dim=-1).float()

@@ -16,11 +16,12 @@ class CausalTrunk(nn.Module):
         depth: blocks.
         heads: attention heads.
         expansion: hidden width of the feed-forward parts in units of the width.
+        dropout: see `ModulatedBlock`.
     """
 
-    def __init__(self, width: int, depth: int, heads: int = 4, expansion: int = 3) -> None:
+    def __init__(self, width: int, depth: int, heads: int = 4, expansion: int = 3, dropout: float = 0.0) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(ModulatedBlock(width, heads, expansion) for _ in range(depth))
+        self.blocks = nn.ModuleList(ModulatedBlock(width, heads, expansion, dropout) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
 
     def forward(self, inputs: Tensor, condition: Tensor) -> Tensor:

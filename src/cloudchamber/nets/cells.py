@@ -70,16 +70,25 @@ class CellNet(nn.Module):
         self.along_first = _Axis(known, first, channels[0], hidden)
         self.along_second = _Axis(known + width, second, channels[1], hidden)
 
-    def describe(self, first: Tensor, second: Tensor, amount: Tensor) -> Tensor:
+    def told(self, amount: Tensor) -> Tensor:
+        """What the networks are told of amounts, shape (..., A).
+
+        Args:
+            amount: numbers that describe them, shape (..., amounts).
+        """
+        features: Tensor = self.amount_features(amount)
+        return features
+
+    def describe(self, first: Tensor, second: Tensor, told: Tensor) -> Tensor:
         """Hits as vectors g, shape (..., D).
 
         Args:
             first: bins along the first axis, shape (...).
             second: bins along the second axis, shape (...).
-            amount: numbers that describe the amounts, shape (..., amounts).
+            told: of the amounts, shape (..., A).
         """
         place = self.cell(first * self.shape[1] + second) + self.first(first) + self.second(second)
-        return functional.gelu(place + self.hit(self.amount_features(amount)))
+        return functional.gelu(place + self.hit(told))
 
     def plan(self, before: Tensor, profile: Tensor, context: Tensor) -> Tensor:
         """All layers s_l, shape (B, L, D).
@@ -125,32 +134,29 @@ class CellNet(nn.Module):
             u = u + functional.gelu(linear(u))
         return u
 
-    def first_bin(self, u: Tensor, amount: Tensor, profiles: Tensor) -> Tensor:
+    def first_bin(self, u: Tensor, told: Tensor, profiles: Tensor) -> Tensor:
         """Logits of the first bin, shape (..., X).
 
         Args:
             u: see `next_hit`.
-            amount: numbers that describe the amount, shape (..., amounts).
+            told: of the amount, shape (..., A).
             profiles: F, shape (..., channels, X).
         """
-        logits: Tensor = self.along_first(self._known(u, amount), profiles.to(u.dtype))
+        logits: Tensor = self.along_first([u, told.to(u.dtype)], profiles.to(u.dtype))
         return logits
 
-    def second_bin(self, u: Tensor, amount: Tensor, first: Tensor, profiles: Tensor) -> Tensor:
+    def second_bin(self, u: Tensor, told: Tensor, first: Tensor, profiles: Tensor) -> Tensor:
         """Logits of the second bin, shape (..., Y).
 
         Args:
             u: see `next_hit`.
-            amount: numbers that describe the amount, shape (..., amounts).
+            told: of the amount, shape (..., A).
             first: the first bin, shape (...).
             profiles: G, shape (..., channels, Y).
         """
-        known = torch.cat([self._known(u, amount), self.chosen(first).to(u.dtype)], dim=-1)
+        known = [u, told.to(u.dtype), self.chosen(first).to(u.dtype)]
         logits: Tensor = self.along_second(known, profiles.to(u.dtype))
         return logits
-
-    def _known(self, u: Tensor, amount: Tensor) -> Tensor:
-        return torch.cat([u, self.amount_features(amount).to(u.dtype)], dim=-1)
 
     def _condition(self, context: Tensor) -> Tensor:
         return functional.silu(self.condition(context))
@@ -170,9 +176,9 @@ class _Axis(nn.Module):
         self.hidden = nn.Linear(hidden, hidden)
         self.outputs, self.pointers = _small(nn.Linear(hidden, bins)), _small(nn.Linear(hidden, 3 * channels))
 
-    def forward(self, known: Tensor, profiles: Tensor) -> Tensor:
-        """Logits, shape (..., bins), from what is known (..., K) and profiles (..., channels, bins)."""
-        h = functional.gelu(self.inputs(torch.cat([known, profiles.flatten(-2)], dim=-1)))
+    def forward(self, known: list[Tensor], profiles: Tensor) -> Tensor:
+        """Logits, shape (..., bins), from what is known, (..., K) in all, and profiles (..., channels, bins)."""
+        h = functional.gelu(self.inputs(torch.cat([*known, profiles.flatten(-2)], dim=-1)))
         h = h + functional.gelu(self.hidden(h))
         weights = self.pointers(h).unflatten(-1, (3, -1))
         here, left, right = (weights @ profiles).unbind(-2)

@@ -101,14 +101,16 @@ class ModulatedBlock(nn.Module):
         width: features D of an element.
         heads: attention heads.
         expansion: hidden width of the feed-forward part in units of D.
+        dropout: share of the numbers that training leaves out of what both parts add.
     """
 
-    def __init__(self, width: int, heads: int, expansion: int = 4) -> None:
+    def __init__(self, width: int, heads: int, expansion: int = 4, dropout: float = 0.0) -> None:
         super().__init__()
         self.attention = Attention(width, heads)
         self.feed_forward = nn.Sequential(
             nn.Linear(width, expansion * width), nn.GELU(), nn.Linear(expansion * width, width)
         )
+        self.dropout = nn.Dropout(dropout)
         self.modulation = nn.Linear(width, 6 * width)
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
@@ -122,8 +124,8 @@ class ModulatedBlock(nn.Module):
             bias: attention bias, see `Attention.forward`.
         """
         shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(condition)[:, None, :].chunk(6, dim=-1)
-        x = torch.addcmul(x, gate1, self.attention(_modulated(x, shift1, scale1), bias))
-        return torch.addcmul(x, gate2, self.feed_forward(_modulated(x, shift2, scale2)))
+        x = torch.addcmul(x, gate1, self.dropout(self.attention(_modulated(x, shift1, scale1), bias)))
+        return torch.addcmul(x, gate2, self.dropout(self.feed_forward(_modulated(x, shift2, scale2))))
 
     def begin(self, condition: Tensor) -> "Past":
         """What a causal sequence has seen before its first element.

@@ -21,17 +21,19 @@ class StepNet(nn.Module):
         width: features of a step.
         depth: blocks.
         heads: attention heads.
+        dropout: see `nets.layers.ModulatedBlock`.
     """
 
     def __init__(
-        self, kinds: int, numbers: int, context: int, classes: int, *, width: int = 64, depth: int = 3, heads: int = 4
-    ) -> None:
+        self, kinds: int, numbers: int, context: int, classes: int, *, width: int = 64, depth: int = 3, heads: int = 4,
+        dropout: float = 0.0,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.kinds = nn.Embedding(kinds, width)
         self.features = Fourier(numbers, frequencies=4, lowest=0.5, highest=6.0)
         self.inputs = nn.Linear(self.features.out_features, width)
         self.condition = mlp(context, width, width)
-        self.trunk = CausalTrunk(width, depth, heads)
+        self.trunk = CausalTrunk(width, depth, heads, dropout=dropout)
         self.outputs = nn.Linear(width, classes)
 
     def forward(self, kinds: Tensor, numbers: Tensor, context: Tensor) -> Tensor:

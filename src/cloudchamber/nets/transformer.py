@@ -142,6 +142,7 @@ class SequenceTransformer(nn.Module):
         depth: blocks.
         heads: attention heads.
         longest: steps with a position of their own; later ones share the last.
+        dropout: see `nets.layers.ModulatedBlock`.
     """
 
     def __init__(
@@ -155,6 +156,7 @@ class SequenceTransformer(nn.Module):
         depth: int = 3,
         heads: int = 4,
         longest: int = 128,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.longest, self.heads = longest, heads
@@ -164,7 +166,7 @@ class SequenceTransformer(nn.Module):
         self.levels = nn.Linear(sum(levels), width, bias=False)
         self.embed = Fourier(context)
         self.condition = mlp(self.embed.out_features, width, width)
-        self.blocks = nn.ModuleList(ModulatedBlock(width, heads) for _ in range(depth))
+        self.blocks = nn.ModuleList(ModulatedBlock(width, heads, dropout=dropout) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.outputs = nn.Linear(width, classes)
 

@@ -61,12 +61,13 @@ def build_showers(preset: Preset, representation: ShowerRepresentation) -> Casca
         1, representation.VISIBLE_CONTEXT, width=visible.width, depth=visible.depth, times=net_times(visible.process)
     )
     denoiser = make_denoiser(visible.process, net)
-    first = {
+    first: dict[str, nn.Module] = {
         "visible": Diffusion(denoiser, make_objective(visible.process), visible.repeats),
         "counts": CountsModel(
-            layers, representation.most, representation.COUNTS_CONTEXT, width=counts.width, depth=counts.depth
+            layers, representation.most, representation.COUNTS_CONTEXT, width=counts.width, depth=counts.depth,
+            dropout=counts.dropout,
         ),
-    }
+    }  # fmt: skip
     if isinstance(representation, HitsRepresentation):
         return Cascade({**first, **_diffusion_stages(preset, representation)})
     assert stages.shares is not None
@@ -93,7 +94,7 @@ def _shares_model(stage: ShareStage, representation: CellsRepresentation) -> Sha
     layers = len(representation.geometry.layers)
     net = StepNet(
         layers, OF_SHARES, representation.CONTEXT + layers, stage.bins,
-        width=stage.width, depth=stage.depth, heads=stage.heads,
+        width=stage.width, depth=stage.depth, heads=stage.heads, dropout=stage.dropout,
     )  # fmt: skip
     return SharesModel(net, QuantileBins(representation.layers_map, stage.bins))
 

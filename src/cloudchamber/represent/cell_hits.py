@@ -7,12 +7,16 @@ r"""Showers as hits in cells, with what is drawn before them: visible energy, hi
     hits      of each layer, from the largest energy down: both bins of the cell, and its share (e - theta) / X_l
 
 Shares are told by their scores (see `tensors.sticks`) through quantile maps, so that bins of equal probability resolve
-them. Everything is exact when it is inverted: V, the energies of the layers, the number of hits, and their cells.
+them. In a layer whose energy per hit has a line, as that of a lone particle in the first one, the score of the layer's
+share is this energy itself: relative to the rest of the shower the line would be washed out. Everything is exact when
+it is inverted: V, the energies of the layers, the number of hits, and their cells.
 """
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from cloudchamber.events import Cells, Geometry, Showers
 from cloudchamber.represent.shower_scales import TINY, Given, Scales, given_of
@@ -24,6 +28,10 @@ from cloudchamber.tensors.rng import Rng
 
 __all__ = ["CellsRepresentation"]
 
+_LINE, _SHARPER = 0.05, 4.0
+"""Part of the values of a layer that makes a line, and how much narrower it is as an energy than as a share."""
+_FEWEST = 10
+"""Values of a line."""
 _SMOOTHING = 0.02
 """Hits that are added to every cell when it is counted how often it has one."""
 
@@ -39,6 +47,7 @@ class CellsRepresentation(Totals):
         shares: maps of the scores of the hits' shares, see `sticks.share_row`.
         unit: energy in MeV in which layers are told.
         prior: logarithm of how often each cell has a hit, shape (L, X, Y).
+        lines: in which layers the energy per hit has a line, shape (L,).
         most: most hits of a layer.
     """
 
@@ -46,10 +55,10 @@ class CellsRepresentation(Totals):
 
     def __init__(
         self, geometry: Geometry, scales: Scales, *, visible: TabulatedMap, layers: TabulatedMap,
-        shares: TabulatedMap, unit: float, prior: Tensor, most: int,
+        shares: TabulatedMap, unit: float, prior: Tensor, lines: Tensor, most: int,
     ) -> None:  # fmt: skip
         super().__init__(geometry, scales, {"visible": visible, "layers": layers, "shares": shares}, most)
-        self.unit, self.prior = unit, prior
+        self.unit, self.prior, self.lines = unit, prior, lines
         self._images = _images(geometry)
 
     @classmethod
@@ -66,9 +75,11 @@ class CellsRepresentation(Totals):
         geometry, given = showers.geometry, given_of(showers)
         scales, count = Scales.fit(given), len(showers.geometry.layers)
         mask, layer = first_columns(given.counts > 0)
-        known = _layers_known(given, mask, layer)
-        score = sticks.weighted_score(_layer_shares(given).gather(1, layer), known)
-        free = mask & (known.weight < known.to_come)
+        scores = [_layer_scores(given, mask, layer, torch.full((count,), fill)) for fill in (False, True)]
+        free = mask & functional.pad(mask[:, 1:], (0, 1))
+        relative, own = ([s[free & (layer == k)].numpy() for k in range(count)] for s in scores)
+        lines = torch.tensor([_narrowest(a) * _SHARPER < _narrowest(b) for a, b in zip(own, relative, strict=True)])
+        score = torch.where(lines[layer], scores[1], scores[0])
         hits = _Sorted(showers, given)
         kind, hit_score = hits.kind[hits.free].numpy(), hits.score[hits.free].numpy()
         return cls(
@@ -79,12 +90,14 @@ class CellsRepresentation(Totals):
             shares=TabulatedMap.fit(by_layer(hit_score, kind, sticks.ROWS)),
             unit=geometry.threshold or float(np.quantile(showers.energy, 0.05)),
             prior=_prior(showers),
+            lines=lines,
             most=int(given.counts.max()),
         )
 
     def state(self) -> dict[str, Tensor]:
         """All fitted tensors, by name."""
-        return {**self.totals_state(), "unit": torch.tensor(self.unit, dtype=torch.float64), "prior": self.prior}
+        unit = torch.tensor(self.unit, dtype=torch.float64)
+        return {**self.totals_state(), "unit": unit, "prior": self.prior, "lines": self.lines}
 
     @classmethod
     def from_state(cls, state: dict[str, Tensor]) -> "CellsRepresentation":
@@ -94,9 +107,8 @@ class CellsRepresentation(Totals):
             state: tensors by name.
         """
         maps, scales = maps_of(state, ("visible", "layers", "shares")), Scales.from_state(state)
-        return cls(
-            geometry_of(state), scales, **maps, unit=float(state["unit"]), prior=state["prior"], most=int(state["most"])
-        )
+        unit, most = float(state["unit"]), int(state["most"])
+        return cls(geometry_of(state), scales, **maps, unit=unit, prior=state["prior"], lines=state["lines"], most=most)
 
     @property
     def layers_map(self) -> TabulatedMap:
@@ -136,9 +148,9 @@ class CellsRepresentation(Totals):
         mask, layer = first_columns(counts > 0)
         profile = self._log_counts(counts)
         context = torch.cat([self.counts_context(incident, visible), self.scales.total(counts), profile], dim=1)
-        weights = counts.gather(1, layer).masked_fill(~mask, 0).float()
-        x = torch.zeros(*mask.shape, 2)
-        return Batch(x, torch.ones(len(x)), context, mask, layer.masked_fill(~mask, 0), weights[..., None])
+        told = torch.stack([counts.gather(1, layer), _amounts(self._above(visible, counts), self.lines, layer)], dim=-1)
+        told = told.masked_fill(~mask[..., None], 0).float()
+        return Batch(torch.zeros_like(told), torch.ones(len(told)), context, mask, layer.masked_fill(~mask, 0), told)
 
     def excess(self, x: Tensor, given: Batch, visible: Tensor, counts: Tensor) -> Tensor:
         """Energies of the layers above the threshold of their hits, MeV, shape (B, L), float64.
@@ -152,7 +164,7 @@ class CellsRepresentation(Totals):
         assert given.mask is not None
         assert given.tokens is not None
         n = counts.gather(1, given.tokens).double()
-        total = visible - counts.sum(1).double() * self.geometry.threshold
+        total = self._above(visible, counts)
         shares = (x[..., 0].double() * total[:, None]).clamp(min=0).maximum(n * TINY).masked_fill(~given.mask, 0.0)
         excess = shares * (total / shares.sum(1))[:, None]
         return torch.zeros(counts.shape, dtype=torch.float64).scatter_add(1, given.tokens, excess)
@@ -212,6 +224,10 @@ class CellsRepresentation(Totals):
         x = torch.cat([place.to(rows.x), rows.x[..., 2:]], dim=-1)
         return Batch(x, rows.weight, rows.context, rows.mask, rows.tokens, rows.token_context)
 
+    def _above(self, visible: Tensor, counts: Tensor) -> Tensor:
+        """Energy above the threshold of the hits, MeV, shape (B,), float64."""
+        return visible - counts.sum(1).double() * self.geometry.threshold
+
     def _log_counts(self, counts: Tensor) -> Tensor:
         """Hits of layers on their scale, -3 where there are none, shape (B, L)."""
         return torch.where(counts > 0, self.scales.log_count(counts), -3.0)
@@ -221,7 +237,7 @@ class CellsRepresentation(Totals):
         assert rows.mask is not None
         assert rows.tokens is not None
         share = _layer_shares(given).gather(1, rows.tokens).masked_fill(~rows.mask, 0.0)
-        score = sticks.weighted_score(share, _layers_known(given, rows.mask, rows.tokens))
+        score = _layer_scores(given, rows.mask, rows.tokens, self.lines)
         cumulative = torch.special.ndtr(self._map("layers", score, rows.tokens))
         x = torch.stack([share, cumulative], dim=-1).masked_fill(~rows.mask[..., None], 0.0).float()
         return Batch(x, rows.weight, rows.context, rows.mask, rows.tokens, rows.token_context)
@@ -273,12 +289,31 @@ def _layer_shares(given: Given) -> Tensor:
     return given.excess / given.excess.sum(1, keepdim=True)
 
 
-def _layers_known(given: Given, mask: Tensor, layer: Tensor) -> sticks.Weighted:
-    """What is known of the layers' shares, shape (B, M)."""
+def _layer_scores(given: Given, mask: Tensor, layer: Tensor, lines: Tensor) -> Tensor:
+    """Scores of the layers' shares, shape (B, M).
+
+    Args:
+        given: of showers.
+        mask: real layers, shape (B, M).
+        layer: numbers of the layers, shape (B, M).
+        lines: in which layers the score is the energy of a hit, shape (L,).
+    """
     shares, weights = (
         values.gather(1, layer).masked_fill(~mask, 0.0) for values in (_layer_shares(given), given.counts.double())
     )
-    return sticks.weighted(shares, weights)
+    amounts = _amounts(given.excess.sum(1), lines, layer)
+    return sticks.weighted_score(shares, sticks.weighted(shares, weights, amounts))
+
+
+def _amounts(above: Tensor, lines: Tensor, layer: Tensor) -> Tensor:
+    """Energy above the threshold of hits where a layer is told as an energy, else zero, shape (B, M)."""
+    return above[:, None] * lines[layer]
+
+
+def _narrowest(values: NDArray[np.float64]) -> float:
+    """Width of the narrowest interval that holds a certain part of the values; infinite where there are few."""
+    ordered, number = np.sort(values), int(_LINE * len(values))
+    return float((ordered[number:] - ordered[: len(ordered) - number]).min()) if number >= _FEWEST else np.inf
 
 
 def _prior(showers: Showers) -> Tensor:

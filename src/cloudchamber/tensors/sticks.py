@@ -9,7 +9,8 @@ and s_k lies between bounds a_k and b_k that follow from the shares before it. I
     v = logit((s - a) / (b - a)).
 
 The last share of a group is all that is left. For shares that fall, a_k = r_k / (n - k + 1), b_k = min(s_{k-1}, r_k).
-Shares of a group that has weights w have the score v = logit(s_k / r_k) - logit(w_k / (w_k + ... + w_n)).
+Shares of a group that has weights w have the score v = logit(s_k / r_k) - logit(w_k / (w_k + ... + w_n)), or, where the
+amount A of the whole is given, v = ln(A s_k / w_k): a share that is an amount of its own keeps it in any whole.
 """
 
 from typing import NamedTuple
@@ -139,33 +140,38 @@ class Weighted(NamedTuple):
         weight: of the share.
         to_come: sum of its weight and those behind it.
         total: sum of all weights.
+        amount: A, where the share is told as an amount; zero elsewhere.
     """
 
     left: Tensor
     weight: Tensor
     to_come: Tensor
     total: Tensor
+    amount: Tensor
 
 
-def weighted(shares: Tensor, weights: Tensor) -> Weighted:
+def weighted(shares: Tensor, weights: Tensor, amount: Tensor) -> Weighted:
     """What is known of the shares of rows that are one group each.
 
     Args:
         shares: zero on padding, shape (B, M), float64.
         weights: zero on padding, shape (B, M), float64.
+        amount: of the whole, where a share is told as an amount; zero elsewhere, shape (B, M), float64.
     """
     left, to_come = (values.flip(1).cumsum(1).flip(1) for values in (shares, weights))
-    return Weighted(left, weights, to_come, to_come[:, :1].expand_as(to_come))
+    return Weighted(left, weights, to_come, to_come[:, :1].expand_as(to_come), amount)
 
 
 def weighted_score(shares: Tensor, known: Weighted) -> Tensor:
-    """Score logit(s / r) - logit(w / W) of shares, W the sum of the weights still to come, shape (...), float64.
+    """Score logit(s / r) - logit(w / W) of shares, W the sum of the weights still to come, or ln(A s / w), float64.
 
     Args:
         shares: shape (...).
         known: of the same.
     """
-    return _logit(shares / known.left.clamp(min=1e-300)) - _logit(known.weight / known.to_come.clamp(min=1e-300))
+    relative = _logit(shares / known.left.clamp(min=1e-300)) - _logit(known.weight / known.to_come.clamp(min=1e-300))
+    own = (known.amount * shares / known.weight.clamp(min=1e-300)).clamp(min=1e-300).log()
+    return torch.where(known.amount > 0, own, relative)
 
 
 def weighted_share(scores: Tensor, known: Weighted) -> Tensor:
@@ -175,7 +181,11 @@ def weighted_share(scores: Tensor, known: Weighted) -> Tensor:
         scores: shape (...).
         known: of the same shares.
     """
-    return known.left * torch.sigmoid(scores.double() + _logit(known.weight / known.to_come.clamp(min=1e-300)))
+    scores = scores.double()
+    relative = torch.sigmoid(scores + _logit(known.weight / known.to_come.clamp(min=1e-300)))
+    whole = (known.amount * known.left).clamp(min=1e-300)
+    own = (scores.exp() * known.weight / whole).clamp(max=1 - _EDGE)
+    return known.left * torch.where(known.amount > 0, own, relative)
 
 
 def _logit(fraction: Tensor) -> Tensor:
