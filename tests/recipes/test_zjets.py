@@ -155,6 +155,18 @@ def test_jetgpt_keeps_every_cut_before_it_is_trained(run: Path) -> None:
         assert not faults(made).any()
 
 
+def test_no_event_is_outside_of_the_cuts_where_that_is_asked_for(run: Path, tmp_path: Path) -> None:
+    """Only the events outside are others."""
+    out = tmp_path / "x.parquet"
+    assert command("generate", "--model", run, "--jets", 2, "--events", 300, "--inside-cuts", "--out", out) == 0
+    made = files.read(out)
+    assert not faults(made).any()
+    assert "--inside-cuts" in made.run.provenance["command"]
+    as_drawn = load(str(run)).sample(300, seed=1, jets=2)
+    kept = faults(as_drawn) == 0
+    np.testing.assert_allclose(made[kept].flat("px"), as_drawn[kept].flat("px"), rtol=1e-6)
+
+
 def test_the_density_of_jetgpt_integrates_to_one_beside_the_cuts(run: Path, zjets_events: Events) -> None:
     trained = load_model(str(run))
     if trained.card.preset.vector.model != "jetgpt":

@@ -79,6 +79,9 @@ def generate(
         int | None, typer.Option(help="Make a folder with a file for each of so many draws, with seeds that follow.")
     ] = None,
     jets: Annotated[int | None, typer.Option(help="Jets of every event, for models of jets.")] = None,
+    inside_cuts: Annotated[
+        bool, typer.Option("--inside-cuts", help="Draw events outside of the cuts again, for models of jets.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how long it would take, and how large.")] = False,
 ) -> None:
     """Generate events with a trained model.
@@ -125,6 +128,7 @@ def generate(
         draw: number of a draw of a Bayesian model's weights.
         draws: make a folder with a file for each of so many draws.
         jets: number of jets of every event.
+        inside_cuts: draw events outside of the cuts on jets again.
         dry_run: only say how long it would take, and how large.
     """
     from cloudchamber.recipes.completion import read_completion
@@ -138,7 +142,7 @@ def generate(
     generator = load(model, device)
     wanted = PhaseSpace.of(
         {"beams": beams, "extrapolate": extrapolate, "q2_min": q2_min, "q2_max": q2_max, "x_min": x_min,
-         "x_max": x_max, "y_min": y_min, "y_max": y_max, "jets": jets}
+         "x_max": x_max, "y_min": y_min, "y_max": y_max, "jets": jets, "inside_cuts": inside_cuts}
     )  # fmt: skip
     setting = GenerationSetting(
         seed=seed, calls=calls, sampler=sampler, decay=decay, history=decay and keeps_history, project=project,

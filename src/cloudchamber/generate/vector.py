@@ -2,7 +2,8 @@
 
 As in `generate.pipeline` a block is 256 consecutive event numbers, made whole and in the same way, and each event draws
 from streams of its own: one for the number of jets and the azimuth of the muon, one for each stage. Nothing is
-conserved and no cut is applied afterwards; only numbers that no proton beam can give are drawn again.
+conserved. Numbers that no proton beam can give are drawn again, and so are, where that is asked for, events outside of
+the cuts on jets; no cut is applied otherwise.
 """
 
 from typing import Any, NamedTuple, cast
@@ -16,7 +17,7 @@ from cloudchamber.generate.pipeline import BLOCK, Block, Solver, Tally
 from cloudchamber.models.base import Samplable
 from cloudchamber.models.cascade import Cascade
 from cloudchamber.models.diffusion import Diffusion
-from cloudchamber.physics.zjets import MOST_JETS
+from cloudchamber.physics.zjets import MOST_JETS, faults
 from cloudchamber.represent.vector import EVENT, STAGES, VectorRepresentation, VectorValues
 from cloudchamber.represent.vector_map import JET_SIZE, MUONS_SIZE, jet_columns
 from cloudchamber.tensors.batch import Batch
@@ -28,9 +29,15 @@ _ATTEMPTS = 100
 
 
 class JetRegion(NamedTuple):
-    """What is asked for: events of so many jets; None for the numbers of the training sample."""
+    """What is asked for.
+
+    Attributes:
+        jets: jets of every event; None for the numbers of the training sample.
+        inside: whether events with faults, such as jets nearer than Delta R = 0.4, are drawn again.
+    """
 
     jets: int | None
+    inside: bool = False
 
 
 class VectorPipeline:
@@ -42,7 +49,7 @@ class VectorPipeline:
         run: metadata of the events.
         solver: how diffusion stages are sampled.
         device: where the networks run.
-        region: how many jets.
+        region: how many jets, and whether events outside of the cuts are drawn again.
     """
 
     def __init__(
@@ -57,7 +64,7 @@ class VectorPipeline:
     ) -> None:
         self.representation, self.model, self.run = representation, model.to(device), run
         self.solver, self.device = solver, device
-        self.jets = None if region is None else region.jets
+        self.region = region or JetRegion(None)
 
     @torch.no_grad()
     def block(self, number: int, seed: int, history: bool = False, electrons: Electrons | None = None) -> Block:
@@ -79,16 +86,16 @@ class VectorPipeline:
         for _ in range(_ATTEMPTS):
             found = self._draw(jets[rows], [stream.select(rows.tolist()) for stream in streams])
             values[rows] = found.values
-            rows = rows[~self._possible(found)]
+            rows = rows[~self._good(found, phi[rows])]
             if not len(rows):
                 events = self.representation.decode(VectorValues(values, jets), phi, self.run)
                 return Block(events, Tally(events=BLOCK))
-        raise RuntimeError("the model draws impossible momenta again and again; its weights must be wrong")
+        raise RuntimeError("the model draws impossible events again and again; its weights must be wrong")
 
     def _numbers(self, draws: Tensor) -> Tensor:
         """Jets of each event."""
-        if self.jets is not None:
-            return torch.full((len(draws),), self.jets)
+        if self.region.jets is not None:
+            return torch.full((len(draws),), self.region.jets)
         borders = self.representation.shares.cumsum(0)[:-1]
         return 1 + torch.bucketize(draws.contiguous(), borders, right=True)
 
@@ -115,6 +122,15 @@ class VectorPipeline:
         if any(isinstance(module, Diffusion) for module in stage.modules()):
             how = {"calls": self.solver.calls_of(name), "sampler": self.solver.sampler_of(name)}
         return cast(Samplable[Batch, Tensor], stage).sample(given.to(self.device), rng, **how).cpu()
+
+    def _good(self, found: VectorValues, phi: Tensor) -> Tensor:
+        """Which events need not be drawn again."""
+        good = self._possible(found)
+        if self.region.inside:
+            rows = good.nonzero()[:, 0]
+            part = VectorValues(found.values[rows], found.jets[rows])
+            good[rows] = torch.from_numpy(faults(self.representation.decode(part, phi[rows], self.run)) == 0)
+        return good
 
     def _possible(self, found: VectorValues) -> Tensor:
         """Which events two beams could make: finite, and no particle above the energy of a beam."""

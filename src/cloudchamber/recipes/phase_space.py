@@ -27,16 +27,18 @@ class PhaseSpace:
         cuts: on Q2 (GeV2), x and y of the scattered electron.
         extrapolate: allow beams outside of the energies that the model was trained at.
         jets: number of jets of every event; None for all numbers.
+        inside_cuts: draw events outside of the cuts on jets again.
     """
 
     beams: Beams | None = None
     cuts: Cuts = field(default_factory=Cuts)
     extrapolate: bool = False
     jets: int | None = None
+    inside_cuts: bool = False
 
     @classmethod
     def of(cls, options: dict[str, Any]) -> "PhaseSpace":
-        """Take what belongs here out of options: `beams` (also as `18x275`), cuts by name, `extrapolate`, `jets`.
+        """Take what belongs here out of options: `beams` (also as `18x275`), cuts by name, and the others by theirs.
 
         Args:
             options: by name; changed.
@@ -45,7 +47,7 @@ class PhaseSpace:
         cuts = Cuts(**{name: options.pop(name, None) for name in CUT_NAMES})
         known = Beams.parse(beams) if isinstance(beams, str) else beams
         return cls(beams=known, cuts=cuts, extrapolate=options.pop("extrapolate", False),
-                   jets=options.pop("jets", None))  # fmt: skip
+                   jets=options.pop("jets", None), inside_cuts=options.pop("inside_cuts", False))  # fmt: skip
 
     @property
     def flags(self) -> str:
@@ -53,7 +55,7 @@ class PhaseSpace:
         beams = "" if self.beams is None else f" --beams {self.beams.name}"
         given = {name: getattr(self.cuts, name) for name in CUT_NAMES}
         cuts = "".join(f" --{name.replace('_', '-')} {v:g}" for name, v in given.items() if v is not None)
-        jets = "" if self.jets is None else f" --jets {self.jets}"
+        jets = ("" if self.jets is None else f" --jets {self.jets}") + " --inside-cuts" * self.inside_cuts
         return beams + cuts + (" --extrapolate" if self.extrapolate else "") + jets
 
 

@@ -52,8 +52,8 @@ def survey(trained: TrainedModel, wanted: PhaseSpace, solver: Solver, device: st
     card, own = trained.card, trained.card.data
     if card.preset.family == "zjets":
         return _of_jets(trained, wanted)
-    if wanted.jets is not None:
-        raise InputError(f"the model '{card.preset.name}' makes no jets; leave --jets out.")
+    if wanted.jets is not None or wanted.inside_cuts:
+        raise InputError(f"the model '{card.preset.name}' makes no jets; leave --jets and --inside-cuts out.")
     if card.preset.family != "cascade":
         if wanted.cuts != Cuts():
             raise InputError(f"the model '{card.preset.name}' cannot be cut: it has no stage for the electron alone.")
@@ -79,7 +79,7 @@ def _of_jets(trained: TrainedModel, wanted: PhaseSpace) -> Survey:
     if wanted.beams is not None or wanted.cuts != Cuts():
         raise InputError(f"the model '{name}' knows one setting of proton beams and no cuts; leave both out.")
     if wanted.jets is None:
-        return Survey(own, JetRegion(None))
+        return Survey(own, JetRegion(None, wanted.inside_cuts))
     if not 1 <= wanted.jets <= len(shares) or not shares[wanted.jets - 1] > 0:
         learnt = ", ".join(str(k + 1) for k, share in enumerate(shares.tolist()) if share > 0)
         raise InputError(f"--jets {wanted.jets} is impossible: the model '{name}' has learnt {learnt} jets.")
@@ -89,7 +89,7 @@ def _of_jets(trained: TrainedModel, wanted: PhaseSpace) -> Survey:
         cross_section_pb=None if known is None else known * share,
         cross_section_error_pb=None if error is None else error * share,
     )
-    return Survey(data, JetRegion(wanted.jets))
+    return Survey(data, JetRegion(wanted.jets, wanted.inside_cuts))
 
 
 def _candidates(rate: float) -> int:

@@ -79,7 +79,7 @@ def zjets_pipeline(
         finisher: none, since jets do not decay.
         solver: how diffusion stages are sampled.
         device: where the networks run.
-        region: how many jets.
+        region: how many jets, and whether events outside of the cuts are drawn again.
     """
     assert finisher is None
     return VectorPipeline(representation, model, run, solver=solver, device=device, region=region)

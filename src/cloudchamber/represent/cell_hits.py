@@ -28,9 +28,9 @@ from cloudchamber.tensors.rng import Rng
 
 __all__ = ["CellsRepresentation"]
 
-_LINE, _SHARPER = 0.05, 4.0
+_LINE, _SHARPER = 0.02, 4.0
 """Part of the values of a layer that makes a line, and how much narrower it is as an energy than as a share."""
-_FEWEST = 10
+_FEWEST = 5
 """Values of a line."""
 _SMOOTHING = 0.02
 """Hits that are added to every cell when it is counted how often it has one."""
