@@ -72,3 +72,16 @@ def test_probabilities_of_all_outcomes_sum_to_one(model: SharesModel, given: Bat
 def test_one_layer_has_everything(model: SharesModel, given: Batch) -> None:
     row = given.select(torch.tensor([2])).trim()
     assert model.log_prob(row).tolist() == [0.0]
+
+
+def test_smoothing_leaves_amounts_alone_and_spreads_the_others(model: SharesModel, given: Batch) -> None:
+    """With 3 bins, the cross entropy by hand."""
+    rows = replace(given.select(torch.tensor([0])), x=torch.full((1, 4, 2), 0.5))
+    log_p = model.logits(rows).log_softmax(-1)[0].detach()
+    side = np.exp(-0.5) / (1 + 2 * np.exp(-0.5))
+    mixed = side * (log_p[:, 0] + log_p[:, 2]) + (1 - 2 * side) * log_p[:, 1]
+    expected = -(log_p[0, 1] + mixed[1] + mixed[2])
+    smooth = SharesModel(model.net, model.bins, smoothing=1.0)
+    rng = RowRng((1,), 1)
+    torch.testing.assert_close(smooth.losses(rows, rng)["nll"].detach()[0], expected)
+    torch.testing.assert_close(model.losses(rows, rng)["nll"].detach(), -model.log_prob(rows).detach())

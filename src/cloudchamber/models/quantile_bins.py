@@ -37,6 +37,21 @@ class QuantileBins(nn.Module):
         """
         return (cumulative * self.number).long().clamp(0, self.number - 1)
 
+    def spread(self, bins: Tensor, width: float) -> Tensor:
+        """What a model is trained to say of bins: some probability for those beside them too, shape (..., K).
+
+        Few data then say as much of a smooth distribution as many would without.
+
+        Args:
+            bins: shape (...).
+            width: standard deviation in bins; 0 for the bins alone.
+        """
+        away = torch.arange(self.number, device=bins.device) - bins[..., None]
+        if width == 0:
+            return (away == 0).float()
+        kernel = torch.exp(-0.5 * (away / width) ** 2)
+        return kernel / kernel.sum(-1, keepdim=True)
+
     def cumulative(self, bins: Tensor, within: Tensor) -> Tensor:
         """F(v) at places inside of bins, float64.
 

@@ -34,20 +34,25 @@ class SharesModel(nn.Module):
     Args:
         net: the network.
         bins: of the scores, one distribution for each token.
+        smoothing: in bins, see `QuantileBins.spread`; not of shares that are told as amounts, which may have lines.
     """
 
-    def __init__(self, net: StepNet, bins: QuantileBins) -> None:
+    def __init__(self, net: StepNet, bins: QuantileBins, smoothing: float = 0.0) -> None:
         super().__init__()
-        self.net, self.bins = net, bins
+        self.net, self.bins, self.smoothing = net, bins, smoothing
 
     def losses(self, rows: Batch, rng: Rng) -> Mapping[str, Tensor]:
-        """Minus the log-probability of each row's bins.
+        """Cross entropy of each row's bins, minus their log-probability without smoothing.
 
         Args:
             rows: a batch.
             rng: not used; the loss is exact.
         """
-        return {"nll": -self.log_prob(rows)}
+        steps, chosen = _steps(rows), self.bins.find(rows.x[..., 1].double())
+        smooth = (steps.amount == 0)[..., None]
+        target = torch.where(smooth, self.bins.spread(chosen, self.smoothing), self.bins.spread(chosen, 0.0))
+        log_p = (target * self.logits(rows).log_softmax(-1)).sum(-1)
+        return {"nll": -torch.where(steps.free, log_p, 0.0).sum(1)}
 
     def log_prob(self, rows: Batch) -> Tensor:
         """Log-probability of the bins of shares, shape (B,).

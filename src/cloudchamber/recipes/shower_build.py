@@ -96,7 +96,7 @@ def _shares_model(stage: ShareStage, representation: CellsRepresentation) -> Sha
         layers, OF_SHARES, representation.CONTEXT + layers, stage.bins,
         width=stage.width, depth=stage.depth, heads=stage.heads, dropout=stage.dropout,
     )  # fmt: skip
-    return SharesModel(net, QuantileBins(representation.layers_map, stage.bins))
+    return SharesModel(net, QuantileBins(representation.layers_map, stage.bins), stage.smoothing)
 
 
 def _cells_model(stage: CellStage, representation: CellsRepresentation) -> CellsModel:

@@ -43,6 +43,7 @@ class ShareStage(Section):
     depth: int = Field(default=3, ge=1, le=64)
     heads: int = Field(default=4, ge=1, le=64)
     bins: int = Field(default=64, ge=2, le=4096, description="in which shares are told apart")
+    smoothing: float = Field(default=0.0, ge=0, le=100, description="of what is learnt, in bins")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="share that training leaves out of each block")
 
 
