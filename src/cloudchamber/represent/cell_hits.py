@@ -22,7 +22,7 @@ from cloudchamber.events import Cells, Geometry, Showers
 from cloudchamber.represent.shower_scales import TINY, Given, Scales, given_of
 from cloudchamber.represent.totals import Totals, by_layer, enough, first_columns, geometry_of, maps_of
 from cloudchamber.tensors import sticks
-from cloudchamber.tensors.batch import Batch, Bundle
+from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.bijections import TabulatedMap
 from cloudchamber.tensors.rng import Rng
 
@@ -120,23 +120,6 @@ class CellsRepresentation(Totals):
         """Of the scores of the hits' shares."""
         return self._maps["shares"]
 
-    def encode(self, showers: Showers) -> Bundle:
-        """What a model is trained on: parts visible, counts, layers and hits; showers without hits are left out.
-
-        Args:
-            showers: of this calorimeter.
-
-        Raises:
-            InputError: if they are of another calorimeter, or have hits below the threshold.
-        """
-        showers = self.own(showers)
-        given = given_of(showers)
-        return Bundle({
-            **self.encode_totals(given),
-            "layers": self._encode_layers(given),
-            "hits": self._encode_hits(showers, given),
-        })  # fmt: skip
-
     def layers_given(self, incident: Tensor, visible: Tensor, counts: Tensor) -> Batch:
         """Conditions of the layers' energies, for the layers with hits.
 
@@ -232,7 +215,12 @@ class CellsRepresentation(Totals):
         """Hits of layers on their scale, -3 where there are none, shape (B, L)."""
         return torch.where(counts > 0, self.scales.log_count(counts), -3.0)
 
-    def _encode_layers(self, given: Given) -> Batch:
+    def encode_layers(self, given: Given) -> Batch:
+        """The part layers.
+
+        Args:
+            given: of showers with hits.
+        """
         rows = self.layers_given(given.incident, given.visible, given.counts)
         assert rows.mask is not None
         assert rows.tokens is not None
@@ -242,7 +230,13 @@ class CellsRepresentation(Totals):
         x = torch.stack([share, cumulative], dim=-1).masked_fill(~rows.mask[..., None], 0.0).float()
         return Batch(x, rows.weight, rows.context, rows.mask, rows.tokens, rows.token_context)
 
-    def _encode_hits(self, showers: Showers, given: Given) -> Batch:
+    def encode_hits(self, showers: Showers, given: Given) -> Batch:
+        """The part hits.
+
+        Args:
+            showers: with at least one hit each.
+            given: of the same.
+        """
         rows, hits = self.hits_given(given), _Sorted(showers, given)
         assert rows.mask is not None
         cumulative = torch.special.ndtr(self._map("shares", hits.score, hits.kind))

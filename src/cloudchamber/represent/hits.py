@@ -31,7 +31,7 @@ from cloudchamber.represent.shower_scales import (
     layer_share,
 )
 from cloudchamber.represent.totals import Totals, by_layer, enough, first_columns, geometry_of, maps_of
-from cloudchamber.tensors.batch import Batch, Bundle
+from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.bijections import TabulatedMap
 from cloudchamber.tensors.rng import Rng
 
@@ -110,23 +110,6 @@ class HitsRepresentation(Totals):
         """
         maps = maps_of(state, ("visible", "layers", "radius", "energy"))
         return cls(geometry_of(state), Scales.from_state(state), most=int(state["most"]), **maps)
-
-    def encode(self, showers: Showers) -> Bundle:
-        """What a model is trained on: parts visible, counts, layers and hits; showers without hits are left out.
-
-        Args:
-            showers: of this calorimeter.
-
-        Raises:
-            InputError: if they are of another calorimeter, or have hits below the threshold.
-        """
-        showers = self.own(showers)
-        given = given_of(showers)
-        return Bundle({
-            **self.encode_totals(given),
-            "layers": self._encode_layers(given),
-            "hits": self._encode_hits(showers, given),
-        })  # fmt: skip
 
     def layers_given(self, incident: Tensor, visible: Tensor, counts: Tensor) -> Batch:
         """Conditions of the layers' energies, for the layers with hits.
@@ -236,7 +219,12 @@ class HitsRepresentation(Totals):
         share = energy.log_det(energy.inverse(rows.x[..., 2], rows.tokens), rows.tokens)
         return (place + share).masked_fill(~rows.mask, 0.0).sum(1)
 
-    def _encode_layers(self, given: Given) -> Batch:
+    def encode_layers(self, given: Given) -> Batch:
+        """The part layers.
+
+        Args:
+            given: of showers with hits.
+        """
         rows = self.layers_given(given.incident, given.visible, given.counts)
         assert rows.mask is not None
         assert rows.tokens is not None
@@ -244,7 +232,13 @@ class HitsRepresentation(Totals):
         z = self._map("layers", share, rows.tokens).masked_fill(~rows.mask, 0.0)
         return Batch(z[..., None].float(), rows.weight, rows.context, rows.mask, rows.tokens, rows.token_context)
 
-    def _encode_hits(self, showers: Showers, given: Given) -> Batch:
+    def encode_hits(self, showers: Showers, given: Given) -> Batch:
+        """The part hits.
+
+        Args:
+            showers: with at least one hit each.
+            given: of the same.
+        """
         rows = self.hits_given(given)
         assert rows.mask is not None
         order = np.lexsort((showers.layer, showers.row))

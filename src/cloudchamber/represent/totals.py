@@ -1,5 +1,6 @@
 """What codings of showers share: the visible energy and the hits of each layer, which are drawn before all else."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -10,8 +11,8 @@ from torch import Tensor
 
 from cloudchamber.errors import InputError
 from cloudchamber.events import Geometry, Showers
-from cloudchamber.represent.shower_scales import TINY, Given, Scales, require_threshold
-from cloudchamber.tensors.batch import Batch
+from cloudchamber.represent.shower_scales import TINY, Given, Scales, given_of, require_threshold
+from cloudchamber.tensors.batch import Batch, Bundle
 from cloudchamber.tensors.bijections import TabulatedMap
 
 __all__ = ["Totals", "by_layer", "enough", "first_columns", "geometry_of", "maps_of"]
@@ -23,7 +24,7 @@ _LEAST_SHOWERS = 20
 Array = NDArray[np.float64]
 
 
-class Totals:
+class Totals(ABC):
     """Visible energies and numbers of hits <-> tensors.
 
     Args:
@@ -43,6 +44,40 @@ class Totals:
         text = torch.frombuffer(bytearray(self.geometry.model_dump_json().encode()), dtype=torch.uint8)
         maps = {f"{name}.{key}": value for name, m in self._maps.items() for key, value in m.state().items()}
         return {"geometry": text, "most": torch.tensor(self.most), **self.scales.state(), **maps}
+
+    def encode(self, showers: Showers) -> Bundle:
+        """What a model is trained on: parts visible, counts, layers and hits; showers without hits are left out.
+
+        Args:
+            showers: of this calorimeter.
+
+        Raises:
+            InputError: if they are of another calorimeter, or have hits below the threshold.
+        """
+        showers = self.own(showers)
+        given = given_of(showers)
+        return Bundle({
+            **self.encode_totals(given),
+            "layers": self.encode_layers(given),
+            "hits": self.encode_hits(showers, given),
+        })  # fmt: skip
+
+    @abstractmethod
+    def encode_layers(self, given: Given) -> Batch:
+        """The part layers.
+
+        Args:
+            given: of showers with hits.
+        """
+
+    @abstractmethod
+    def encode_hits(self, showers: Showers, given: Given) -> Batch:
+        """The part hits.
+
+        Args:
+            showers: with at least one hit each.
+            given: of the same.
+        """
 
     def own(self, showers: Showers) -> Showers:
         """The showers with hits.
