@@ -108,6 +108,18 @@ def test_variations_are_mirrored_showers(showers: Showers, representation: Cells
     assert found == set(range(8))
 
 
+def test_the_fullest_layer_has_what_is_left(showers: Showers, representation: CellsRepresentation) -> None:
+    rows, counts = representation.encode(showers)["layers"], torch.from_numpy(showers.layer_counts)
+    assert rows.mask is not None
+    assert rows.tokens is not None
+    last = rows.mask.sum(1) - 1
+    assert torch.equal(rows.tokens.gather(1, last[:, None])[:, 0], counts.argmax(1))
+    before = torch.arange(rows.mask.shape[1]) < last[:, None]
+    assert bool((rows.tokens.diff(dim=1) > 0)[before[:, 1:]].all())
+    for row in range(50):
+        assert sorted(rows.tokens[row][rows.mask[row]].tolist()) == counts[row].nonzero()[:, 0].tolist()
+
+
 def test_a_line_in_a_layer_is_kept(showers: Showers, representation: CellsRepresentation) -> None:
     """An electron that does not shower in the first layer leaves the same energy there at all incident energies."""
     assert bool(representation.lines[0])

@@ -3,6 +3,8 @@ r"""One block of showers from a cascade: visible energy, hits of the layers, ene
 A block is 128 consecutive numbers of showers, with their incident energies. It is always made whole and in the same
 way, and each shower draws from streams of its own, so a shower depends on the model, the seed, its number and the
 incident energies of its block alone. Numbers of hits that are impossible with the visible energy are drawn again.
+Showers that are made cell by cell become one of their mirror images in the end, so that they have the symmetries of the
+calorimeter exactly.
 """
 
 from dataclasses import replace
@@ -72,7 +74,7 @@ class ShowerPipeline:
         conditions = self.representation.layers_given(energy, visible, counts)
         excess = self.representation.excess(self._drawn("layers", conditions, streams[2]), conditions, visible, counts)
         given = Given(energy, visible, counts, excess)
-        showers = self.representation.decode(self._hits(given, streams[3]), given)
+        showers = self._mirrored(self._hits(given, streams[3]), given, EventRng(seed, numbers, 4))
         return replace(showers, incident_energy=np.array(incident, dtype=np.float64), run=self.run)
 
     def _visible(self, energy: Tensor, rng: EventRng) -> Tensor:
@@ -108,6 +110,12 @@ class ShowerPipeline:
             drawn = self._drawn_rounded("hits", conditions, rng.select(rows.tolist()))
             scores[rows, : drawn.shape[1]] = drawn
         return scores
+
+    def _mirrored(self, x: Tensor, given: Given, rng: EventRng) -> Showers:
+        """Showers of the hits, as one of their mirror images where hits are cells."""
+        if isinstance(self.representation, CellsRepresentation):
+            x = self.representation.vary(replace(self.representation.hits_given(given), x=x), rng).x
+        return self.representation.decode(x, given)
 
     def _drawn_rounded(self, name: str, given: Batch, rng: EventRng) -> Tensor:
         """Draws of a stage whose matrix products have the precision of the solver."""

@@ -28,8 +28,8 @@ NUMBERS = 6
 class SharesModel(nn.Module):
     """Model of the shares of a batch: `x` (B, M, 2) holds each share and F of its score.
 
-    `tokens` (B, M) say which share it is, in rising order; `token_context` (B, M, 2) holds the weights and, for shares
-    that are told as amounts, the amount of the whole (zero for others).
+    `tokens` (B, M) say which share it is; `token_context` (B, M, 2) holds the weights and, for shares that are told as
+    amounts, the amount of the whole (zero for others).
 
     Args:
         net: the network.

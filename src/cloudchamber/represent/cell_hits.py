@@ -74,7 +74,7 @@ class CellsRepresentation(Totals):
         showers = enough(showers)
         geometry, given = showers.geometry, given_of(showers)
         scales, count = Scales.fit(given), len(showers.geometry.layers)
-        mask, layer = first_columns(given.counts > 0)
+        mask, layer = _fullest_last(given.counts)
         scores = [_layer_scores(given, mask, layer, torch.full((count,), fill)) for fill in (False, True)]
         free = mask & functional.pad(mask[:, 1:], (0, 1))
         relative, own = ([s[free & (layer == k)].numpy() for k in range(count)] for s in scores)
@@ -121,14 +121,14 @@ class CellsRepresentation(Totals):
         return self._maps["shares"]
 
     def layers_given(self, incident: Tensor, visible: Tensor, counts: Tensor) -> Batch:
-        """Conditions of the layers' energies, for the layers with hits.
+        """Conditions of the layers' energies, for the layers with hits; the one with most hits has what is left.
 
         Args:
             incident: MeV, shape (B,).
             visible: MeV, shape (B,).
             counts: hits of each layer, shape (B, L).
         """
-        mask, layer = first_columns(counts > 0)
+        mask, layer = _fullest_last(counts)
         profile = self._log_counts(counts)
         context = torch.cat([self.counts_context(incident, visible), self.scales.total(counts), profile], dim=1)
         told = torch.stack([counts.gather(1, layer), _amounts(self._above(visible, counts), self.lines, layer)], dim=-1)
@@ -281,6 +281,18 @@ class _Sorted:
 def _layer_shares(given: Given) -> Tensor:
     """Shares of the layers in the excess of their shower, shape (B, L)."""
     return given.excess / given.excess.sum(1, keepdim=True)
+
+
+def _fullest_last(counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Layers with hits in rising order, but the first one with the most hits last: mask and layers, (B, M) each.
+
+    What is left is then not small, so that the errors of all other layers do not matter to it.
+    """
+    place = torch.arange(counts.shape[1]).expand_as(counts).clone()
+    place.scatter_(1, counts.argmax(1, keepdim=True), counts.shape[1])
+    order = place.masked_fill(counts == 0, counts.shape[1] + 1).argsort(dim=1)
+    mask, column = first_columns(counts.gather(1, order) > 0)
+    return mask, order.gather(1, column)
 
 
 def _layer_scores(given: Given, mask: Tensor, layer: Tensor, lines: Tensor) -> Tensor:
