@@ -7,11 +7,14 @@
     python benchmarks/zjets.py train --data data/train --folder runs --minutes 20
     python benchmarks/zjets.py sizes --data data/train --folder runs --minutes 20 --sizes 10000 100000
     python benchmarks/zjets.py judge --folder runs --reference data/test-1 data/test-2 data/test-3 --events 300000
+    python benchmarks/zjets.py judge --folder runs --reference data/test-2 data/test-3 --events 300000 \
+        --jets 2 --jets 3 --inside-cuts
     python benchmarks/zjets.py page --folder runs --out docs
 
 `train` gives every model the same time on one process and goes on where it stopped; runs that were trained otherwise
 may stand in the folder under the names of the presets instead. `judge` makes events of one, two and three jets with
-every run, measures them, and keeps what it has measured. `page` writes docs/zjets.md and its figures from that.
+every run, measures them, and keeps what it has measured; once more with events outside of the cuts drawn again, for the
+models that have such. `page` writes docs/zjets.md and its figures from that.
 """
 
 import json
@@ -22,10 +25,10 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from zjets_page import write_page
+from zjets_page import REDRAWN, write_page
 
 from cloudchamber.errors import InputError
-from cloudchamber.evaluate.budget import BUDGETS, FEWEST_EVENTS
+from cloudchamber.evaluate.budget import BUDGETS, FEWEST_EVENTS, Budget
 from cloudchamber.evaluate.zjets.document import zjets_document
 from cloudchamber.evaluate.zjets.evaluation import evaluate_zjets, of_one_multiplicity
 from cloudchamber.events import Events
@@ -97,6 +100,7 @@ def judge(
     events: Annotated[int, typer.Option(help="Of each number of jets.")] = 300_000,
     pairs: Annotated[int, typer.Option(help="Truth-truth pairs of the floors.")] = 3,
     numbers: Annotated[list[int], typer.Option("--jets", help="Numbers of jets.")] = list(range(1, 1 + MOST_JETS)),  # noqa: B006
+    inside_cuts: Annotated[bool, typer.Option("--inside-cuts", help="Draw events outside of the cuts again.")] = False,
 ) -> None:  # fmt: skip
     """Make and measure events of every run."""
     truth = Events.concatenate([files.read(path) for path in reference])
@@ -106,18 +110,27 @@ def judge(
         if len(known) < FEWEST_EVENTS:
             typer.echo(f"{jets} jets: only {len(known)} reference events, left out")
             continue
+        budget = replace(
+            BUDGETS["quick"], name="benchmark", events=min(events, len(known)), figure_events=0, pairs=pairs,
+            classifier_pairs=pairs,
+        )  # fmt: skip
         for run in sorted(path for path in folder.iterdir() if (path / "card.json").exists()):
-            if not (folder / JUDGED / f"{run.name}-{jets}.json").exists():
-                _judge(run, jets, known, min(events, len(known)), pairs)
+            place = folder / JUDGED / f"{run.name}{REDRAWN * inside_cuts}-{jets}"
+            if not place.with_name(place.name + ".json").exists() and not (inside_cuts and _has_edges(run)):
+                _judge(run, place, PhaseSpace(jets=jets, inside_cuts=inside_cuts), known, budget)
 
 
-def _judge(run: Path, jets: int, truth: Events, n: int, pairs: int) -> None:
-    made, cost = _made(run, jets, n)
-    budget = replace(BUDGETS["quick"], name="benchmark", events=n, figure_events=0, pairs=pairs, classifier_pairs=pairs)
+def _has_edges(run: Path) -> bool:
+    """Whether no event of a run can be outside of the cuts."""
+    return load(str(run)).trained.card.preset.vector.model == "jetgpt"
+
+
+def _judge(run: Path, place: Path, wanted: PhaseSpace, truth: Events, budget: Budget) -> None:
+    assert budget.events is not None
+    made, cost = _made(run, place.with_name(place.name + ".parquet"), wanted, budget.events)
     evaluation = evaluate_zjets(made, truth, budget)
     (one,) = evaluation.numbers
     found = {"cost": asdict(cost), **zjets_document(evaluation, run.name, "reference").model_dump(mode="json")}
-    place = run.parent / JUDGED / f"{run.name}-{jets}"
     rows = slice(0, int(one.plan.reference.stop))
     np.savez_compressed(
         place.with_name(place.name + ".npz"), candidate=one.tables[0].astype(np.float32),
@@ -125,13 +138,12 @@ def _judge(run: Path, jets: int, truth: Events, n: int, pairs: int) -> None:
     )  # fmt: skip
     place.with_name(place.name + ".json").write_text(json.dumps(found, indent=1) + "\n")
     score = one.classifier.score
-    typer.echo(f"{run.name}, {jets} jets: AUC {score.value:.4f}, floor {score.floor or 0.5:.4f}")
+    typer.echo(f"{place.name}: AUC {score.value:.4f}, floor {score.floor or 0.5:.4f}")
 
 
-def _made(run: Path, jets: int, n: int) -> tuple[Events, Cost]:
+def _made(run: Path, place: Path, wanted: PhaseSpace, n: int) -> tuple[Events, Cost]:
     generator = load(str(run))
-    place = run.parent / JUDGED / f"{run.name}-{jets}.parquet"
-    setting = GenerationSetting(seed=1, phase_space=PhaseSpace.of({"jets": jets}))
+    setting = GenerationSetting(seed=1, phase_space=wanted)
     start = time.process_time()
     generate_file(generator, place, events=n, setting=setting)
     spent = time.process_time() - start

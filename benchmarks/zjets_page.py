@@ -11,7 +11,10 @@ from matplotlib.ticker import NullFormatter
 from cloudchamber.evaluate.figures.style import house_style
 from cloudchamber.evaluate.zjets.figures import COLOURS, JetTables, draw_plane, draw_spectra
 
-__all__ = ["write_page"]
+__all__ = ["REDRAWN", "write_page"]
+
+REDRAWN = "+cuts"
+"""Ends the names of runs whose events outside of the cuts were drawn again."""
 
 NAMES = {"zjets-jetgpt": "JetGPT", "zjets-flow-matching": "flow matching", "zjets-ddpm": "DDPM",
          "zjets-inn": "normalising flow"}  # fmt: skip
@@ -57,7 +60,8 @@ def write_page(found: Found, measured: Path, out: Path) -> None:
     images.mkdir(parents=True, exist_ok=True)
     rows = {Key.of(stem): one for stem, one in found.items()}
     whole = {(key.model, key.jets): one for key, one in rows.items() if key.size is None and key.model in NAMES}
-    parts = [_head(whole), _table(whole), _bars(whole)]
+    redrawn = {(key.model, key.jets): one for key, one in rows.items() if key.model.endswith(REDRAWN)}
+    parts = [_head(whole), _table({**whole, **redrawn}), _bars(whole)]
     for jets in sorted({jets for _, jets in whole}):
         parts.append(_spectra(jets, [model for model in NAMES if (model, jets) in whole], measured, images))
     parts.append(_sizes(rows, images))
@@ -77,7 +81,9 @@ the same test on pairs of Pythia8 samples. Errors are one standard deviation.
 
 JetGPT draws pT, eta, mass and azimuth of one particle after the other from mixtures that are cut at the edges, so that
 no jet is below 20 GeV or harder than the one before, and no two jets are within Delta R = 0.4. The other models have
-edges in pT by their coordinates, and learn the cut on Delta R as well as they can.
+edges in pT by their coordinates, and learn the cut on Delta R as well as they can. For rows that say *drawn again*,
+events outside of the cuts were drawn until they were inside (`generate --inside-cuts`): that takes away what leaks
+through the cut, and leaves the blur above it.
 """
 
 
@@ -87,8 +93,9 @@ def _table(whole: Mapping[tuple[str, int], Mapping[str, Any]]) -> str:
         "Z width / truth | worst bin | bins within 2 % | ms / event | parameters | training |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
+    named = {**NAMES, **{f"{model}{REDRAWN}": f"{name}, drawn again" for model, name in NAMES.items()}}
     for jets in sorted({jets for _, jets in whole}):
-        lines += [_row(NAMES[m], jets, whole[m, jets]) for m in NAMES if (m, jets) in whole]
+        lines += [_row(name, jets, whole[m, jets]) for m, name in named.items() if (m, jets) in whole]
     return (
         "\n".join(lines) + "\n\nThe worst bin is that of largest deviation in units of 2 % and its statistical error.\n"
     )
