@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 __all__ = ["CHANNELS", "Before", "HitPlaces", "LayerMaps", "Profiles", "all_profiles"]
 
@@ -120,15 +121,22 @@ class LayerMaps:
         before: M_1, M_2 and D, shape (b, X, 3, Y).
 
     Attributes:
-        size: M_0, shape (b, X, Y).
         number: hits in each first bin, shape (b, X).
     """
 
     def __init__(self, before: Tensor) -> None:
-        self._before, self._rows = before, torch.arange(len(before), device=before.device)
+        self._rows = torch.arange(len(before), device=before.device)
         self._along_first, self._along_second = before.sum(-1).transpose(1, 2) / 2, before[:, :, 2].sum(1) / 2
-        self.size, self._has = torch.zeros_like(before[:, :, 0]), torch.zeros_like(before[:, :, 0])
-        self.number, self._sum = torch.zeros_like(self.size[..., 0]), torch.zeros_like(self.size[..., 0])
+        own = torch.zeros(len(before), before.shape[1], 2, before.shape[3], device=before.device)
+        beyond = (0, 0, 0, 0, 1, 1)  # a first bin without hits at both ends
+        self._all = functional.pad(torch.cat([before, own], dim=2), beyond)
+        self._near = torch.arange(3, device=before.device)
+        self.number, self._sum = torch.zeros_like(own[:, :, 0, 0]), torch.zeros_like(own[:, :, 0, 0])
+
+    @property
+    def size(self) -> Tensor:
+        """M_0, shape (b, X, Y)."""
+        return self._all[:, 1:-1, 4]
 
     def first(self, showers: int) -> Tensor:
         """Profiles along the first axis, shape (showers, 5, X).
@@ -145,15 +153,10 @@ class LayerMaps:
         Args:
             first: first bins of the next hits, shape (showers,).
         """
-        rows, last = self._rows[: len(first)], self.size.shape[1] - 1
-        down, up = (first - 1).clamp(min=0), (first + 1).clamp(max=last)
-        has_down, has_up = (first > 0).float()[:, None], (first < last).float()[:, None]
-        beside = self._before[rows, down] * (has_down / 2)[..., None]
-        beside = torch.addcmul(beside, self._before[rows, up], (has_up / 2)[..., None])
-        near = self.size[rows, down] * has_down + self.size[rows, up] * has_up
-        own = torch.stack([self._has[rows, first], self.size[rows, first], near], dim=1)
-        along = self._along_second[: len(first), None]
-        return torch.cat([self._before[rows, first], beside, along, own], dim=1)
+        rows = self._rows[: len(first), None]
+        down, here, up = self._all[rows, first[:, None] + self._near].unbind(1)
+        beside, along = down + up, self._along_second[: len(first), None]
+        return torch.cat([here[:, :3], beside[:, :3] / 2, along, here[:, 3:], beside[:, 4:]], dim=1)
 
     def taken(self, first: Tensor) -> Tensor:
         """Second bins that have a hit, shape (showers, Y).
@@ -161,7 +164,7 @@ class LayerMaps:
         Args:
             first: first bins of the next hits, shape (showers,).
         """
-        return self._has[self._rows[: len(first)], first] > 0
+        return self._all[self._rows[: len(first)], first + 1, 3] > 0
 
     def add(self, first: Tensor, second: Tensor, size: Tensor) -> None:
         """One more hit.
@@ -172,8 +175,8 @@ class LayerMaps:
             size: ln(1 + amount) + a constant, shape (showers,).
         """
         rows = self._rows[: len(first)]
-        self._has[rows, first, second] = 1.0
-        self.size[rows, first, second] = size
+        self._all[rows, first + 1, 3, second] = 1.0
+        self._all[rows, first + 1, 4, second] = size
         self.number[rows, first] += 1
         self._sum[rows, first] += size
 

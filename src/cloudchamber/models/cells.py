@@ -132,7 +132,6 @@ class CellsModel(nn.Module):
             hit.free[:number],
         )
 
-    @torch.no_grad()
     def sample(self, given: Batch, rng: Rng) -> Tensor:
         """New x under the conditions of a batch, float64; padding is zero.
 
@@ -140,7 +139,9 @@ class CellsModel(nn.Module):
             given: conditions; its x only gives the shape.
             rng: random stream; four uniform numbers for each hit.
         """
-        return draw_hits(self, given, rng)
+        with torch.inference_mode():
+            x = draw_hits(self, given, rng)
+        return x.clone()  # gradients may need what is made of it
 
     def profile(self, context: Tensor) -> Tensor:
         """What is known of each layer, shape (B, L, profile).

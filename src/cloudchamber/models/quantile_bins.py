@@ -87,5 +87,5 @@ def drawn(logits: Tensor, uniform: Tensor) -> Tensor:
     cumulative = logits.float().softmax(-1).cumsum(-1)
     # below the last sum, which is that of the last class that is possible, whatever is rounded
     threshold = uniform.clamp(max=1 - 2.0**-22)[..., None] * cumulative[..., -1:]
-    chosen: Tensor = (cumulative <= threshold).sum(-1).clamp(max=logits.shape[-1] - 1)
-    return chosen
+    chosen = torch.searchsorted(cumulative, threshold, right=True)[..., 0]
+    return chosen.clamp(max=logits.shape[-1] - 1)

@@ -149,14 +149,18 @@ class ShowerGenerator:
         stage_calls = sampling.stage_calls if setting.calls is None else {}
         stage_samplers = sampling.stage_samplers if setting.sampler is None else {}
         precision: Literal["float32", "bfloat16"] = (
-            ("bfloat16" if multiplies_bfloat16(self.device) else "float32")
-            if setting.precision == "auto"
-            else setting.precision
+            ("bfloat16" if self._rounds else "float32") if setting.precision == "auto" else setting.precision
         )
         return Solver(
             setting.calls or sampling.calls, setting.sampler or sampling.sampler, True, precision, stage_calls,
             stage_samplers,
         )  # fmt: skip
+
+    @property
+    def _rounds(self) -> bool:
+        """Whether bfloat16 is faster: not for hits one after the other, whose matrix products are small."""
+        one_by_one = self.trained.card.preset.family == "calo" and self.trained.card.preset.shower.cells is not None
+        return multiplies_bfloat16(self.device) and not one_by_one
 
     def run_info(self, setting: GenerationSetting, energies: Energies) -> RunInfo:
         """Metadata of a sample.
