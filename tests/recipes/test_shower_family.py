@@ -150,6 +150,8 @@ def test_a_run_is_continued_and_packed(run: Path, data: Path, tmp_path: Path) ->
         (("--energy", 500), "outside of what the model has learnt"),
         (("--energies", "nothing.txt"), "cannot be read"),
         (("--energy", 10, "--slices", 5), "are for models of events"),
+        (("--energy", 10, "--jets", 2), "are for models of events"),
+        (("--energy", 10, "--q2-min", 30), "are for models of events"),
         (("--energy", 10, "--workers", 0), "give a positive number"),
         (("--energy", 10, "--events", 0), "--events 0 is impossible"),
         (("--energy", 10, "--events", -3), "--events -3 is impossible"),

@@ -167,6 +167,17 @@ def test_no_event_is_outside_of_the_cuts_where_that_is_asked_for(run: Path, tmp_
     np.testing.assert_allclose(made[kept].flat("px"), as_drawn[kept].flat("px"), rtol=1e-6, atol=1e-4)
 
 
+def test_a_model_that_is_never_inside_of_the_cuts_is_told(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("cloudchamber.generate.vector.faults", lambda events: np.ones(len(events)))
+    monkeypatch.setattr("cloudchamber.generate.vector._ATTEMPTS", 2)
+    words = ("--jets", 2, "--events", 5, "--inside-cuts", "--workers", 1)
+    assert command("generate", "--model", run, *words, "--out", tmp_path / "x.parquet") == 2
+    assert "nothing inside of the cuts in 2 attempts; train it longer" in capsys.readouterr().err
+    assert not (tmp_path / "x.parquet").exists()
+
+
 def test_the_density_of_jetgpt_integrates_to_one_beside_the_cuts(run: Path, zjets_events: Events) -> None:
     trained = load_model(str(run))
     if trained.card.preset.vector.model != "jetgpt":

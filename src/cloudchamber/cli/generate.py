@@ -44,7 +44,7 @@ def generate(
     workers: Annotated[int | None, typer.Option(help="Processes; one for each core by default.")] = None,
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"],
-        typer.Option(help="Of matrix products; auto is bfloat16 where the processor has instructions for it."),
+        typer.Option(help="Of matrix products; auto is the faster one as a rule."),
     ] = "auto",
     batch_size: Annotated[int, typer.Option(help="Events in flight in each process.")] = 1024,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "cpu",
@@ -149,7 +149,8 @@ def generate(
         precision=precision, phase_space=wanted, draw=draw,
     )  # fmt: skip
     workers = default_workers() if workers is None else workers
-    if _of_showers(generator, energy, energies, electrons, slices, draws, resume or dry_run):
+    of_events = (electrons, slices, draws, resume or dry_run, wanted != PhaseSpace())
+    if _of_showers(generator, energy, energies, *of_events):
         from cloudchamber.cli.showers import make_showers
 
         make_showers(generator, out, setting, energy=energy, energies=energies, showers=events, workers=workers)
@@ -179,7 +180,8 @@ def _of_showers(generator: "Generator", energy: float | None, energies: Path | N
         raise InputError(f"--energy and --energies are for models of showers; '{generator.name}' makes events.")
     if showers and any(other not in (None, False) for other in others):
         raise InputError(
-            "--electrons, --slices, --draws, --resume and --dry-run are for models of events; leave them out."
+            "--electrons, --slices, --draws, --resume, --dry-run, --jets, beams and cuts are for models of events; "
+            "leave them out."
         )
     return showers
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
+from cloudchamber.errors import InputError
 from cloudchamber.events import RunInfo
 from cloudchamber.generate.electrons import Electrons
 from cloudchamber.generate.pipeline import BLOCK, Block, Solver, Tally
@@ -90,6 +91,11 @@ class VectorPipeline:
             if not len(rows):
                 events = self.representation.decode(VectorValues(values, jets), phi, self.run)
                 return Block(events, Tally(events=BLOCK))
+        if self.region.inside:
+            raise InputError(
+                f"the model made nothing inside of the cuts in {_ATTEMPTS} attempts; train it longer, or leave "
+                "--inside-cuts out."
+            )
         raise RuntimeError("the model draws impossible events again and again; its weights must be wrong")
 
     def _numbers(self, draws: Tensor) -> Tensor:

@@ -22,7 +22,8 @@ class GenerationSetting:
         decay: finish the decays where the model leaves hadrons undecayed.
         history: keep decayed particles with status 2 and their vertices.
         project: make four-momentum exact; off only for studies.
-        precision: of matrix products; `auto` is bfloat16 where the processor multiplies it faster than float32.
+        precision: of matrix products; `auto` is bfloat16 where the processor multiplies it faster than float32, but
+            float32 for small networks that make images, jets, or showers hit by hit.
         completion: scattered electrons to complete, one for each event of the run; None to draw them.
         phase_space: beams and cuts.
         draw: number of a draw of the weights, of a model that has distributions of them; None for their means.
