@@ -3,7 +3,7 @@
     cloudchamber simulate zjets --events 250000 --seed 11 --workers 2 --out zjets
     python benchmarks/bayesian.py --data zjets --folder runs/bayesian --docs docs
 
-Small flow-matching models of Z + jets are trained as `train` does it, on the first events of the data and on the same
+Small models of Z + jets are trained as `train` does it, on the first events of the data and on the same
 events with a region of the first jet's pseudorapidity thinned by ten. Each makes events of several draws of its weights
 (as `generate --draws` does), with one, two and three jets apart. The rest of the data is the truth. For every bin of
 thirty spectra, ten of each number of jets, all chosen before any was looked at,
@@ -45,6 +45,15 @@ GAP_AXIS = (-3.5, 3.5, 15)
 """Ends and number of edges, for the first jet's pseudorapidity; bins of 0.5."""
 
 
+VECTORS = {
+    "diffusion": lambda width, depth: VectorStage(width=width, depth=depth, process=Process(times="uniform")),
+    "jetgpt": lambda width, depth: VectorStage(
+        model="jetgpt", azimuth="circle", muons="mass", threshold="edge", width=width, depth=depth, heads=4,
+        components=24,
+    ),
+}  # fmt: skip
+
+
 def preset(chosen: argparse.Namespace) -> Preset:
     """Small networks with the posterior of the options.
 
@@ -58,14 +67,14 @@ def preset(chosen: argparse.Namespace) -> Preset:
         description="Small networks of Z + jets with distributions of weights",
         level="stable",
         family="zjets",
-        vector=VectorStage(width=chosen.width, depth=chosen.depth, process=Process(times="uniform")),
+        vector=VECTORS[chosen.model](chosen.width, chosen.depth),
         bayesian=weights,
         training=Training(
             batch_size=chosen.batch,
             learning_rate=2e-3,
             weight_decay=0.0,
             warm_up_steps=100,
-            window=1,
+            window=20 if chosen.model == "jetgpt" else 1,
             ema_decay=0.998,
             steps=chosen.steps,
         ),
@@ -207,6 +216,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--docs", type=Path, help="folder of bayesian.md and images; none to print only")
     parser.add_argument("--events", type=int, default=20_000, help="to train on")
     parser.add_argument("--truth", type=int, default=1_000_000, help="most events of the truth")
+    parser.add_argument("--model", choices=VECTORS, default="diffusion")
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--depth", type=int, default=3)
     parser.add_argument("--batch", type=int, default=512)

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from cloudchamber.errors import InputError
 from cloudchamber.process.denoise import TARGETS, Denoiser, VarianceDenoiser, scales_at
 from cloudchamber.process.sampler import sample
-from cloudchamber.process.schedule import Discrete, Rectified, Schedule
+from cloudchamber.process.schedule import Discrete, Rectified, Scales, Schedule
+from cloudchamber.process.slab import Slab
 from cloudchamber.process.spike_slab import Likelihood, Marginals, SpikeSlab, log_odds_of_others
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import RowRng
@@ -123,7 +124,7 @@ def test_filled_numbers_stay_in_their_window() -> None:
     low, high, n = -0.7, 0.7, 20_000
     centres = torch.linspace(low + 0.1, high - 0.1, 7)
     weights = torch.full((1, 7), 0.99 / 7)
-    marginals = Marginals(SPIKE, centres, 0.1, weights, window=(low, high))
+    marginals = Marginals(SPIKE, centres, 0.1, weights, slab=Slab(centres, 0.1, weights, (low, high)))
     net = SpikeSlab(Says(), SCHEDULES["ddpm"], TARGETS["eps"], marginals, 0.3)
     denoiser = Denoiser(net, SCHEDULES["ddpm"], "eps")
     drawn = sample(denoiser, Batch(torch.zeros(n, 1), torch.ones(n)), RowRng((2,), n), 8, "mixture")[:, 0]
@@ -236,12 +237,16 @@ def test_the_likelihood_is_that_of_independent_numbers() -> None:
 
 def test_the_likelihood_of_one_number_by_hand() -> None:
     schedule = SCHEDULES["rectified"]
-    denoiser = Denoiser(guess(schedule, "eps"), schedule, "eps")
+    net = guess(schedule, "eps", Says(0.5, 0.2))
+    denoiser = Denoiser(net, schedule, "eps")
     batch = Batch(torch.tensor([[0.4, SPIKE]]), torch.ones(1))
     fixed = Likelihood(lambda rng, path: torch.full((1,), 0.3))
     rng = RowRng((5,), 1)
     x_t = 0.7 * batch.x + 0.3 * RowRng((5,), 1).normal(2)
-    logit, mean, deviation = denoiser.net.marginals.posterior(x_t, scales_at(schedule, torch.full((1,), 0.3), x_t))
-    one = -logit[0, 0].sigmoid().log() + ((0.4 - mean[0, 0]) / deviation[0, 0]) ** 2 / 2
-    two = -(-logit[0, 1]).sigmoid().log()
+    at = scales_at(schedule, torch.full((1,), 0.3), x_t)
+    logit, _, deviation = net.marginals.posterior(x_t, at)
+    alone = net.marginals.slab.posterior(x_t[0, :1], Scales(*(s[0] for s in at)), (torch.tensor([0]),))
+    gain = alone.log_ratio(torch.tensor([0.4]), 0.5 / deviation[0, :1])
+    one = -(logit[0, 0] + 0.2).sigmoid().log() - gain[0]
+    two = -(-logit[0, 1] - 0.2).sigmoid().log()
     assert fixed(denoiser, batch, rng).item() == pytest.approx(((one + two) / 2).item(), rel=1e-5)

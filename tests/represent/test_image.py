@@ -171,3 +171,27 @@ def test_events_that_do_not_belong_are_refused(fitted: ImageRepresentation, stab
         ImageRepresentation.fit(stable_events.with_run(RunInfo()))
     with pytest.raises(InputError, match="must include the electron"):
         ImageRepresentation.fit(stable_events, channels=(211,))
+
+
+def test_fine_shares_are_those_of_the_sample(stable_events: Events) -> None:
+    """Where counts are large, `slab` is the sum of the parts in `fine`, and both are what the pixels hold."""
+    fitted = ImageRepresentation.fit(stable_events, rows=8, columns=8)
+    filled, species = fitted.pixelate(stable_events), len(fitted.species)
+    row, channel = filled.pixel // (fitted.shape[1] * species), filled.pixel % species
+    values = fitted.rescaling.forward(torch.from_numpy(filled.intensity)).numpy()
+    parts = fitted.fine.unflatten(-1, (fitted.slab.shape[-1], -1)).sum(-1)
+    counts = np.bincount(row * species + channel, minlength=8 * species).reshape(8, species)
+    place = np.unravel_index(counts.argmax(), counts.shape)
+    np.testing.assert_allclose(parts[place], fitted.slab[place], atol=0.2 * 200 / counts[place])
+    centres = fitted.centres(fitted.fine)
+    edges = np.append(centres, 2 * centres[-1] - centres[-2]) - float(centres[1] - centres[0]) / 2
+    here = values[(row == place[0]) & (channel == place[1])].clip(edges[0], edges[-1])
+    share = np.histogram(here, edges)[0] / len(here)
+    np.testing.assert_allclose(fitted.fine[place], share, atol=200 / counts[place] * share.max())
+
+
+def test_older_maps_draw_from_their_own_intervals(stable_events: Events) -> None:
+    state = ImageRepresentation.fit(stable_events, rows=8, columns=8).state()
+    del state["fine"]
+    again = ImageRepresentation.from_state(state)
+    assert torch.equal(again.fine, again.slab)

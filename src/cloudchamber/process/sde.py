@@ -77,7 +77,7 @@ class Mixture(Grid):
     `Ancestral` has only the right mean and variance: a number that is either filled or empty has a posterior with two
     peaks. For short steps both solve the same reverse equation, since the draw of x adds a variance of second order.
     It is for networks that know p(x | x_t), such as `process.spike_slab`. Corrections to a distribution of single
-    numbers are known only by their mean, so the last step blurs them by about sigma(t) / alpha(t): the steps become
+    numbers are known only to first order, so the last step blurs them by about sigma(t) / alpha(t): the steps become
     shorter towards the data.
 
     Args:

@@ -8,9 +8,12 @@ x_t = alpha x + sigma eps alone, with k = alpha tau^2 / u and u = sigma^2 + alph
     mean if filled    g = k x_t + (1 - k alpha) <v>,     <v> the mean over components by their share r_m in the sum
     variance          d^2 = tau^2 sigma^2 / u + (1 - k alpha)^2 ( <v^2> - <v>^2 ).
 
-The other numbers of the row change the odds by a factor and the mean by a shift, which is what the network says:
+The other numbers of the row change the odds by a factor and the density by one, exp(l x) to the first order of its
+logarithm. With l = F_1 / d this moves the mean by d F_1, so
 
-    x^ = e + S( ln o + F_2 ) ( g - e + d F_1 ),      S(a) = 1 / (1 + exp(-a)).
+    x^ = e + S( ln o + F_2 ) ( g - e + d F_1 ),      S(a) = 1 / (1 + exp(-a)),
+
+and draws and likelihoods use the density itself (`process.slab`).
 
 With F = 0 this is the exact denoiser of independent numbers, so that all distributions of single numbers are right
 before the training begins, and what is certain (at low noise: nearly everything) need not be learnt. The network is
@@ -26,7 +29,6 @@ they exclude each other,
 G = 0 are independent numbers, and G = 1 with F_2 = 0 is exactly one of them, for small prior probabilities.
 """
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -36,6 +38,7 @@ from torch.nn import functional
 from cloudchamber.process.denoise import Denoiser, Target, scales_at
 from cloudchamber.process.objective import Times, masked_sum, noised, uniform
 from cloudchamber.process.schedule import Scales, Schedule
+from cloudchamber.process.slab import Slab
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import Rng
 
@@ -49,20 +52,6 @@ _LARGEST_RIVAL = 15.0
 _LEAST_ODDS = 1e-6
 
 
-class Component(NamedTuple):
-    """A component of the posterior of filled numbers, each of shape (n,).
-
-    Attributes:
-        mean: k x_t + (1 - k alpha) v_m.
-        average: g, the mean over all components.
-        deviation: tau sigma / sqrt(u).
-    """
-
-    mean: Tensor
-    average: Tensor
-    deviation: Tensor
-
-
 class Marginals(nn.Module):
     """Spike and slab of every number of a row.
 
@@ -71,7 +60,8 @@ class Marginals(nn.Module):
         centres: v_m, shape (M,).
         width: tau, positive.
         weights: w_m, positive, with sums below one over the last dimension, shape (..., M).
-        window: where filled numbers lie, if there are bounds; the normal distributions reach beyond them.
+        slab: from which filled numbers are drawn, if it is known more finely than by the components here, which are
+            all looked at for every number; these components by default.
     """
 
     centres: Tensor
@@ -85,44 +75,16 @@ class Marginals(nn.Module):
         width: float,
         weights: Tensor,
         *,
-        window: tuple[float, float] = (-math.inf, math.inf),
+        slab: Slab | None = None,
     ) -> None:
         super().__init__()
-        self.spike, self.width, self.window = spike, width, window
+        self.spike, self.width, self.slab = spike, width, slab or Slab(centres, width, weights)
         for name, value in (
             ("centres", torch.stack([centres, centres.square()], dim=1)),
             ("log_weights", weights.log()),
             ("log_empty", torch.log1p(-weights.sum(-1))),
         ):
             self.register_buffer(name, value.float(), persistent=False)
-
-    def component(self, x_t: Tensor, at: Scales, place: tuple[Tensor, ...], chance: Tensor) -> "Component":
-        """One component of the posterior of each of some filled numbers, drawn by their shares r_m.
-
-        Args:
-            x_t: shape (n,).
-            at: scales of the same shape, sigma > 0.
-            place: which numbers of a row they are, an index into the weights.
-            chance: uniform random numbers, shape (n,).
-        """
-        alpha, sigma = at.alpha.float(), at.sigma.float()
-        u = sigma**2 + (alpha * self.width) ** 2
-        k = alpha * self.width**2 / u
-        v, squares = self.centres.unbind(1)
-        joint = self.log_weights[place] + (alpha / u * x_t)[:, None] * v - (alpha**2 / (2 * u))[:, None] * squares
-        share = joint.softmax(-1)
-        number = (share.cumsum(-1) < chance[:, None]).sum(-1).clamp(max=len(v) - 1)
-        here, left = k * x_t, 1 - k * alpha
-        return Component(here + left * v[number], here + left * (share @ v), self.width * sigma / u.sqrt())
-
-    def reflected(self, x: Tensor) -> Tensor:
-        """Filled numbers beyond a bound of the window, mirrored at it.
-
-        Args:
-            x: any shape.
-        """
-        low, high = self.window
-        return torch.where(x < low, 2 * low - x, torch.where(x > high, 2 * high - x, x)).clamp(low, high)
 
     def posterior(self, x_t: Tensor, at: Scales) -> tuple[Tensor, Tensor, Tensor]:
         """Ln o, g and d, each of the shape of x_t.
@@ -153,13 +115,13 @@ class Known(NamedTuple):
     Attributes:
         logit: ln o + F_2 - G ln O.
         mean: g + d F_1, if it is filled.
-        deviation: d.
+        slope: F_1 / d, of the logarithm of what the others say if it is filled.
         rest: what else the network predicts.
     """
 
     logit: Tensor
     mean: Tensor
-    deviation: Tensor
+    slope: Tensor
     rest: Tensor
 
     @property
@@ -211,10 +173,9 @@ class SpikeSlab(nn.Module):
         return torch.cat([a * data + b * noise, known.rest], dim=-1)
 
     def draw(self, x: Tensor, t: Tensor, given: Batch, rng: Rng) -> Tensor:
-        """Data drawn number by number: the spike, or a number of the slab given x_t, shifted as the network says.
+        """Data drawn number by number: the spike, or a number of the slab given x_t, tilted as the network says.
 
-        With F_1 = 0 a filled number is a draw of its posterior, which is a mixture and not normal. It is kept in the
-        window, so that what is filled does not fall among the empty.
+        With F_1 = 0 a filled number is a draw of its posterior, which is a mixture and not normal.
 
         Args:
             x: x_t, shape (B, ..., F).
@@ -227,10 +188,11 @@ class SpikeSlab(nn.Module):
         filled = chance < known.filled
         component = rng.uniform(*x.shape[1:]).to(x)[filled]
         at = Scales(*(scale.to(x.dtype).expand_as(x)[filled] for scale in scales_at(self.schedule, t, x)))
-        alone = self.marginals.component(x[filled], at, filled.nonzero(as_tuple=True)[1:], component)
-        shift = known.mean[filled] - alone.average
+        place = filled.nonzero(as_tuple=True)[1:]
+        slab = self.marginals.slab
+        values = slab.mirrored(slab.posterior(x[filled], at, place).draw(known.slope[filled], component, size[filled]))
         out = torch.full_like(x, self.marginals.spike)
-        out[filled] = self.marginals.reflected(alone.mean + shift + alone.deviation * size[filled])
+        out[filled] = values.to(out)
         return out
 
     def known(self, x: Tensor, t: Tensor, given: Batch) -> "Known":
@@ -257,7 +219,7 @@ class SpikeSlab(nn.Module):
         else:
             shift, odds, exclusion, rest = self._said([*shown, others / _LOGIT_UNIT], t, given, 3)
             odds = odds - exclusion * others
-        return Known(logit + odds, mean + deviation * shift, deviation, rest)
+        return Known(logit + odds, mean + deviation * shift, shift / deviation.clamp(min=_LEAST_DEVIATION), rest)
 
     def _said(self, shown: list[Tensor], t: Tensor, given: Batch, parts: int) -> tuple[Tensor, ...]:
         """What the network says: so many parts of the size of x, and what else there is."""
@@ -283,9 +245,9 @@ def log_odds_of_others(logit: Tensor, along: int) -> Tensor:
 class Likelihood:
     """Minus the log-likelihood of the data number by number at a noisy x_t, for a `SpikeSlab` network.
 
-    An empty number costs -ln(1 - S), a filled one -ln S and half its squared distance from the mean in units of the
-    deviation. In nats all times count alike, where the squared error of eps weighs what is nearly certain by its small
-    sigma: the odds of rare numbers, in which the correlations are, are learnt sooner.
+    An empty number costs -ln(1 - S), a filled one -ln S and what its value costs beyond what it does by itself
+    (`process.slab`). In nats all times count alike, where the squared error of eps weighs what is nearly certain by its
+    small sigma: the odds of rare numbers, in which the correlations are, are learnt sooner.
 
     Args:
         times: how the time of each row is drawn.
@@ -306,6 +268,9 @@ class Likelihood:
         assert isinstance(net, SpikeSlab)
         given = noised(denoiser.schedule, batch, self.times(rng, denoiser.schedule), rng.normal(*batch.x.shape[1:]))
         known, filled = net.known(given.x_t, given.t, batch), batch.x > net.marginals.spike
-        distance = (batch.x - known.mean) / known.deviation.clamp(min=_LEAST_DEVIATION)
         cost = functional.softplus(torch.where(filled, -known.logit, known.logit))
-        return masked_sum(cost + torch.where(filled, distance.square() / 2, 0.0), batch.mask) / batch.x.shape[-1]
+        at = Scales(*(s.to(batch.x).expand_as(cost)[filled] for s in scales_at(denoiser.schedule, given.t, batch.x)))
+        place = filled.nonzero(as_tuple=True)[1:]
+        alone = net.marginals.slab.posterior(given.x_t[filled], at, place)
+        told = torch.zeros_like(cost).masked_scatter(filled, alone.log_ratio(batch.x[filled], known.slope[filled]))
+        return masked_sum(cost - told, batch.mask) / batch.x.shape[-1]

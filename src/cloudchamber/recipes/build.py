@@ -14,6 +14,7 @@ from cloudchamber.nets.transformer import SetTransformer
 from cloudchamber.nets.unet import UNet
 from cloudchamber.physics.pdg import quantum_table
 from cloudchamber.process.objective import PerElement
+from cloudchamber.process.slab import Slab
 from cloudchamber.process.spike_slab import Marginals
 from cloudchamber.recipes.config import Preset, Process
 from cloudchamber.recipes.process import (
@@ -159,9 +160,15 @@ def build_image(preset: Preset, representation: ImageRepresentation) -> Cascade:
 
 def _marginals(representation: ImageRepresentation) -> Marginals:
     """What single pixels hold; components are as wide as their intervals' distance allows without gaps between them."""
-    centres, slab, rates = representation.slab_centres, representation.slab, representation.rates
-    width, weights = float(centres[1] - centres[0]) / 2, rates[..., None] * slab[:, None]
-    return Marginals(EMPTY, centres, width, weights, window=representation.rescaling.window)
+    rates, coarse, fine = representation.rates[..., None], representation.slab, representation.fine
+    centres, fine_centres = representation.centres(coarse), representation.centres(fine)
+    slab = Slab(
+        fine_centres,
+        float(fine_centres[1] - fine_centres[0]) / 2,
+        fine[:, None].expand(*representation.shape, -1),
+        representation.rescaling.window,
+    )
+    return Marginals(EMPTY, centres, float(centres[1] - centres[0]) / 2, rates * coarse[:, None], slab=slab)
 
 
 def _diffusion(process: Process, net: nn.Module, repeats: int = 1) -> Diffusion:

@@ -48,7 +48,10 @@ EMPTY = -1.0
 _ELECTRON = 11
 _FIT_EVENTS = 300_000
 _INTERVALS = 12
+_PARTS = 16
+"""Parts of an interval in `fine`."""
 _PSEUDO_COUNTS = 20.0
+_PSEUDO_COUNTS_OF_PARTS = 200.0
 _LEAST_RATE = 1e-7
 _INTENSITIES: tuple[Intensity, ...] = ("z", "pT")
 _PLACES: tuple[Place, ...] = ("centre", "smeared")
@@ -84,6 +87,8 @@ class ImageRepresentation:
         rates: probability that a pixel is filled, shape (H, W, C).
         slab: shares of equal intervals of the window among the values of filled pixels, by row and channel, shape
             (H, C, M).
+        fine: the same of shorter intervals, shape (H, C, 16 M), from which values are drawn; what the network is shown
+            needs fewer.
     """
 
     beams: Beams
@@ -96,6 +101,7 @@ class ImageRepresentation:
     deviation: float = 1.0
     rates: Tensor = field(default_factory=lambda: torch.zeros(0))
     slab: Tensor = field(default_factory=lambda: torch.zeros(0))
+    fine: Tensor = field(default_factory=lambda: torch.zeros(0))
 
     @classmethod
     def fit(
@@ -140,19 +146,22 @@ class ImageRepresentation:
         images = min(len(events), _FIT_EVENTS)
         low = fitted.window[0] if threshold is None else threshold
         deviation = float(((values - EMPTY).square().sum() / (images * grid.number * len(channels))).sqrt())
-        rates, slab = _alone(filled.pixel, values, fitted.window, (rows, columns, len(channels)), images)
-        return cls(events.run.beams, grid, tuple(channels), intensity, fitted, low, place, deviation, rates, slab)
+        alone = _alone(filled.pixel, values, fitted.window, (rows, columns, len(channels)), images)
+        return cls(events.run.beams, grid, tuple(channels), intensity, fitted, low, place, deviation, *alone)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(H, W, C) of an image."""
         return self.pixels.rows, self.pixels.columns, len(self.species)
 
-    @property
-    def slab_centres(self) -> Tensor:
-        """Middles of the intervals of `slab`, shape (M,)."""
+    def centres(self, shares: Tensor) -> Tensor:
+        """Middles of the M intervals of the window, shape (M,).
+
+        Args:
+            shares: `slab` or `fine`, shape (H, C, M).
+        """
         low, high = self.rescaling.window
-        number = self.slab.shape[-1]
+        number = shares.shape[-1]
         return low + (high - low) * (torch.arange(number, dtype=torch.float64) + 0.5) / number
 
     def pixelate(self, events: Events) -> Filled:
@@ -300,6 +309,7 @@ class ImageRepresentation:
             "deviation": torch.tensor(self.deviation, dtype=double),
             "rates": self.rates,
             "slab": self.slab,
+            "fine": self.fine,
         }
 
     @classmethod
@@ -327,26 +337,38 @@ class ImageRepresentation:
             float(state["deviation"]),
             state["rates"],
             state["slab"],
+            state.get("fine", state["slab"]),
         )
+
+
+class _Alone(NamedTuple):
+    """The end of the fields of `ImageRepresentation`: what single pixels hold."""
+
+    rates: Tensor
+    slab: Tensor
+    fine: Tensor
 
 
 def _alone(
     pixel: NDArray[np.int64], values: Tensor, window: tuple[float, float], shape: tuple[int, int, int], images: int
-) -> tuple[Tensor, Tensor]:
+) -> _Alone:
     """How often a pixel is filled, and with what; where counts are small, as often as its row and as its channel."""
     height, width, channels = shape
     counts = np.bincount(pixel, minlength=height * width * channels).reshape(shape)
     of_row = counts.mean(axis=1, keepdims=True)
     rates = np.maximum((counts + of_row / (of_row + 1)) / (images + 1), _LEAST_RATE)
-    place = (
-        ((values.numpy() - window[0]) / (window[1] - window[0]) * _INTERVALS).astype(np.int64).clip(0, _INTERVALS - 1)
-    )
+    number = _INTERVALS * _PARTS
+    place = ((values.numpy() - window[0]) / (window[1] - window[0]) * number).astype(np.int64).clip(0, number - 1)
     row, channel = pixel // (width * channels), pixel % channels
-    slab = np.zeros((height, channels, _INTERVALS))
-    np.add.at(slab, (row, channel, place), 1.0)
+    fine = np.zeros((height, channels, number))
+    np.add.at(fine, (row, channel, place), 1.0)
+    slab = fine.reshape(height, channels, _INTERVALS, _PARTS).sum(axis=3)
     of_channel = slab.sum(axis=0) + 1e-3
     slab += _PSEUDO_COUNTS * of_channel / of_channel.sum(axis=1, keepdims=True)
-    return torch.from_numpy(rates), torch.from_numpy(slab / slab.sum(axis=2, keepdims=True))
+    slab /= slab.sum(axis=2, keepdims=True)
+    fine += _PSEUDO_COUNTS_OF_PARTS * np.repeat(slab, _PARTS, axis=2) / _PARTS
+    fine /= fine.sum(axis=2, keepdims=True)
+    return _Alone(*map(torch.from_numpy, (rates, slab, fine)))
 
 
 def _name(rescaling: Rescaling) -> str:
