@@ -1,11 +1,13 @@
 r"""Models and simulations of showers in one table, as a page with pictures.
 
-    python benchmarks/showers.py ours=runs/calo:8 caloscore=runs/caloscore-v2:512 points=points.parquet \
-        --reference datasets/calo-wsi/test --truth datasets/calo-wsi/train --work work --out docs
+    python benchmarks/showers.py ours=runs/calo:8 coarse=runs/calo:8@3x3x3 caloscore=runs/caloscore-v2:64@3x3x3#2000 \
+        points=points.parquet --reference datasets/calo-wsi/test --truth datasets/calo-wsi/train --work work --out docs
 
-An entry is NAME=MODEL, NAME=MODEL:CALLS or NAME=FILE of showers. Two rows are always there: the truth, which is judged
-as a candidate in the same way, and the parametrised simulation (`cloudchamber simulate showers`). All are given the
-incident energies of the reference and are judged by `evaluate`. What the folder `--work` holds is not made again.
+An entry is NAME=MODEL or NAME=FILE of showers, with :CALLS for network calls of each diffusion stage, @3x3x3 for cells
+that are merged before the comparison (those of the reference always, those of the showers if they are not yet so), and
+#SHOWERS for fewer showers than the others have. Two rows are there unless `--models-only` is given: the truth, which is
+judged as a candidate in the same way, and the parametrised simulation (`cloudchamber simulate showers`). All are given
+the incident energies of the reference and are judged by `evaluate`. What the folder `--work` holds is not made again.
 
 Times are those of the CPU in this process on one thread, which do not depend on what else the machine does: for one
 shower, for 100 of the reference's first energies at once, and for all showers of the row, without loading the model.
@@ -13,6 +15,7 @@ shower, for 100 of the reference's first energies at once, and for all showers o
 
 import argparse
 import json
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -30,8 +33,9 @@ from cloudchamber.formats import showers as files
 from cloudchamber.recipes.generation import GenerationSetting, load
 from cloudchamber.recipes.shower_evaluation import evaluate_shower_files
 from cloudchamber.recipes.shower_generation import Energies, ShowerGenerator, generate_showers
+from cloudchamber.recipes.shower_merging import merge_showers, read_merging
 from cloudchamber.recipes.shower_simulation import ShowerSetting, simulate_shower_file
-from cloudchamber.recipes.store import save_model
+from cloudchamber.recipes.store import Card, save_model
 from cloudchamber.simulate.showers import Stream, load_constants, simulate_showers
 
 Array = NDArray[np.float64]
@@ -49,21 +53,61 @@ class Cost:
         parameters: numbers that were learnt or fitted; None where nothing is known.
         megabytes: of them on disk.
         calls: network calls of each diffusion stage, in words.
+        training: how long the model was trained, in words.
         milliseconds: CPU time per shower, by the number of showers that are made at once.
     """
 
     parameters: int | None = None
     megabytes: float | None = None
     calls: str = ""
+    training: str = ""
     milliseconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a row is made from.
+
+    Attributes:
+        name: of the row.
+        source: a model, a file of showers, or the name of the simulation.
+        calls: network calls of each diffusion stage; the model's own by default.
+        merging: cells along x, y and layers in one, such as 3x3x3; none by default.
+        showers: how many; all by default.
+    """
+
+    name: str
+    source: str
+    calls: int | None = None
+    merging: str | None = None
+    showers: int | None = None
+
+    def __str__(self) -> str:
+        rest = ((":", self.calls), ("@", self.merging), ("#", self.showers))
+        return f"{self.name}={self.source}" + "".join(f"{sign}{value}" for sign, value in rest if value)
+
+    @classmethod
+    def parse(cls, text: str) -> "Entry":
+        """An entry from the command line.
+
+        Args:
+            text: NAME=MODEL[:CALLS][@MERGING][#SHOWERS].
+
+        Raises:
+            ValueError: if it is none.
+        """
+        found = re.fullmatch(r"([^=]+)=(.+?)(?::(\d+))?(?:@(\d+x\d+x\d+))?(?:#(\d+))?", text)
+        if found is None:
+            raise ValueError(f"'{text}' is not NAME=MODEL[:CALLS][@MERGING][#SHOWERS]")
+        name, source, calls, merging, showers = found.groups()
+        return cls(name, source, int(calls) if calls else None, merging, int(showers) if showers else None)
 
 
 @dataclass(frozen=True)
 class Row:
     """One row of the table."""
 
-    name: str
-    source: str
+    entry: Entry
     cost: Cost
     document: ShowerDocument
     report: Path
@@ -118,13 +162,14 @@ def generated(model: str, calls: int | None, out: Path, energies: Array, seed: i
         seed: names the random streams.
     """
     loaded = load(model)
-    trained, maker = loaded.trained, ShowerGenerator(loaded.name, loaded.trained, loaded.device)
+    maker = ShowerGenerator(loaded.name, loaded.trained, loaded.device)
     weights = out.with_name("weights.safetensors")
-    save_model(weights, trained.model, trained.representation, trained.card)
-    sampling = trained.card.preset.sampling
+    save_model(weights, loaded.trained.model, loaded.trained.representation, loaded.trained.card)
+    sampling = loaded.trained.card.preset.sampling
     stages = [f"{stage} {n}" for stage, n in sampling.stage_calls.items()]
     text = str(calls) if calls else ", ".join([str(sampling.calls), *stages])
-    cost = Cost(sum(p.numel() for p in trained.model.parameters()), weights.stat().st_size / 1e6, text)
+    cost = Cost(sum(p.numel() for p in loaded.trained.model.parameters()), weights.stat().st_size / 1e6, text,
+                trained(loaded.trained.card))  # fmt: skip
     setting = GenerationSetting(seed=seed, calls=calls)
     for n in TIMED:
         few = energies[:n] / 1e3
@@ -135,44 +180,78 @@ def generated(model: str, calls: int | None, out: Path, energies: Array, seed: i
     return cost
 
 
-def made(entry: str, place: Path, energies: Array) -> tuple[Path, Cost]:
+def trained(card: Card) -> str:
+    """Minutes and steps of all phases of a training.
+
+    Args:
+        card: of the model.
+    """
+    phases = card.training.get("phases", [])
+    minutes, steps = (sum(phase.get(key, 0) for phase in phases) for key in ("minutes", "steps"))
+    return f"{minutes:.0f} min, {steps:,} steps"
+
+
+def made(entry: Entry, place: Path, energies: Array) -> tuple[Path, Cost]:
     """The showers of an entry and their cost, made where they have not been.
 
     Args:
-        entry: MODEL, MODEL:CALLS, FILE, or the name of the simulation.
+        entry: what to make them with.
         place: folder of the row.
         energies: incident energies, MeV.
     """
-    if files.holds_showers(Path(entry)):
-        return Path(entry), Cost()
+    if files.holds_showers(Path(entry.source)):
+        return Path(entry.source), Cost()
     out, cost = place / "showers.parquet", place / "cost.json"
     if not cost.exists():
-        if entry == SIMULATION:
-            found = simulated(out, energies)
+        given = energies[: entry.showers]
+        if entry.source == SIMULATION:
+            found = simulated(out, given)
         else:
-            model, _, calls = entry.partition(":")
-            found = generated(model, int(calls) if calls else None, out, energies)
+            found = generated(entry.source, entry.calls, place / f"showers{_suffix(entry.source)}", given)
         cost.write_text(json.dumps(asdict(found)))
-    return out, Cost(**json.loads(cost.read_text()))
+    return next(place.glob("showers.*")), Cost(**json.loads(cost.read_text()))
 
 
-def judged(name: str, entry: str, chosen: argparse.Namespace, energies: Array) -> Row:
+def _suffix(model: str) -> str:
+    """Voxels that hold several cells have no hits to write."""
+    voxels = load(model).trained.card.preset.voxels
+    return ".h5" if load(model).trained.card.preset.family == "calo-voxels" and max(voxels.merge) > 1 else ".parquet"
+
+
+def merged(source: Path, merging: str | None, target: Path) -> Path:
+    """A file of showers with merged cells, made where it has not been.
+
+    Args:
+        source: with the finest cells, or with cells that are merged already.
+        merging: cells along x, y and layers in one; None leaves the source as it is.
+        target: the file.
+    """
+    if merging is None or source.suffix == ".h5":
+        return source
+    if not target.exists():
+        merge_showers(source, target, read_merging(merging))
+    return target
+
+
+def judged(entry: Entry, chosen: argparse.Namespace, energies: Array) -> Row:
     """A row with what `evaluate` says of it.
 
     Args:
-        name: of the row.
         entry: where its showers come from.
         chosen: options of the command.
         energies: incident energies of the reference, MeV.
     """
-    place = chosen.work / name.replace(" ", "-")
+    place = chosen.work / entry.name.replace(" ", "-")
     place.mkdir(parents=True, exist_ok=True)
     showers, cost = made(entry, place, energies)
     report = place / "report"
     if not (report / "metrics.json").exists():
-        evaluate_shower_files(showers, chosen.reference, report, budget=chosen.budget, showers=chosen.showers)
+        showers = merged(showers, entry.merging, place / "merged.h5")
+        reference = merged(chosen.reference, entry.merging, chosen.work / f"reference-{entry.merging}.h5")
+        n = entry.showers or chosen.showers
+        evaluate_shower_files(showers, reference, report, budget=chosen.budget, showers=n)
     document = ShowerDocument.model_validate_json((report / "metrics.json").read_bytes())
-    return Row(name, entry, cost, document, report)
+    return Row(entry, cost, document, report)
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -224,10 +303,12 @@ def cells(row: Row) -> Iterator[tuple[str, str]]:
     yield "parameters", "–" if cost.parameters is None else f"{cost.parameters:,}"
     yield "MB", number(cost.megabytes)
     yield "calls", cost.calls or "–"
+    yield "training", cost.training or "–"
     for n in TIMED:
         yield f"ms at {n}", number(cost.milliseconds.get(str(n)))
     rest = [value for key, value in cost.milliseconds.items() if int(key) not in TIMED]
     yield "ms at all", number(rest[0] if rest else None)
+    yield "cells", f"merged {row.entry.merging}" if row.entry.merging else "all"
     yield "showers", f"{document.settings.n:,}"
     for name in ("AUC, observables", "AUC, cells", "AUC, convolutions"):
         yield name, scored(metrics[name]) if name in metrics else "–"
@@ -283,7 +364,7 @@ def write_page(rows: list[Row], chosen: argparse.Namespace) -> None:
         chosen: options of the command.
     """
     columns = [dict(cells(row)) for row in rows]
-    headings = ["", *(row.name for row in rows)]
+    headings = ["", *(row.entry.name for row in rows)]
     table = [[name, *(column[name] for column in columns)] for name in columns[0]]
     print_table("showers; in brackets truth against truth", headings, table, chosen.work / "table.md")
     document = rows[0].document
@@ -295,11 +376,11 @@ def write_page(rows: list[Row], chosen: argparse.Namespace) -> None:
     pictures = chosen.out / "showers"
     pictures.mkdir(parents=True, exist_ok=True)
     for row in rows:
-        if row.name == TRUTH:
+        if row.entry.name == TRUTH or row.entry.merging:
             continue
-        text += f"\n## {row.name}\n\n{row.document.verdict.sentence}\n"
+        text += f"\n## {row.entry.name}\n\n{row.document.verdict.sentence}\n"
         for figure in FIGURES:
-            name = f"{row.name.replace(' ', '-')}-{figure}.png"
+            name = f"{row.entry.name.replace(' ', '-')}-{figure}.png"
             shutil.copyfile(row.report / "figures" / f"{figure}.png", pictures / name)
             text += f"\n{FIGURE_TEXT[figure]}\n\n![{FIGURE_TEXT[figure]}](showers/{name})\n"
     (chosen.out / "showers.md").write_text(text, encoding="utf-8")
@@ -308,20 +389,18 @@ def write_page(rows: list[Row], chosen: argparse.Namespace) -> None:
 def main() -> None:
     """Make, judge, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("entries", nargs="*", metavar="NAME=MODEL[:CALLS]|FILE")
+    parser.add_argument("entries", nargs="*", type=Entry.parse, metavar="NAME=MODEL[:CALLS][@MERGING][#SHOWERS]|FILE")
     parser.add_argument("--reference", type=Path, default=Path("datasets/calo-wsi/test"))
     parser.add_argument("--truth", type=Path, default=Path("datasets/calo-wsi/train"))
     parser.add_argument("--showers", type=int, default=20_000)
     parser.add_argument("--budget", default="standard")
+    parser.add_argument("--models-only", action="store_true", help="leave truth and parametrised simulation out")
     parser.add_argument("--work", type=Path, default=Path("showers"))
     parser.add_argument("--out", type=Path, default=Path("docs"))
     chosen = parser.parse_args()
     energies = files.read(chosen.reference, chosen.showers).incident_energy
-    named = [tuple(entry.split("=", 1)) for entry in chosen.entries]
-    if any(len(pair) != 2 for pair in named):
-        parser.error("an entry is NAME=MODEL, NAME=MODEL:CALLS or NAME=FILE")
-    entries = [(TRUTH, str(chosen.truth)), (SIMULATION, SIMULATION), *named]
-    write_page([judged(name, entry, chosen, energies) for name, entry in entries], chosen)
+    always = [] if chosen.models_only else [Entry(TRUTH, str(chosen.truth)), Entry(SIMULATION, SIMULATION)]
+    write_page([judged(entry, chosen, energies) for entry in [*always, *chosen.entries]], chosen)
 
 
 if __name__ == "__main__":

@@ -172,6 +172,31 @@ def test_jets_recoil_from_the_sum_of_what_is_before(zjets_events: Events) -> Non
     np.testing.assert_allclose(50 * np.exp(known.told[:, 0].numpy()), np.hypot(px, py), rtol=1e-3, atol=0.1)
 
 
+def test_earlier_jets_are_told_before_an_azimuth(zjets_events: Events) -> None:
+    """Where they are from the direction and in pseudorapidity, and half of the forbidden arc; zeros for what is not."""
+    representation = fitted(zjets_events, "circle", "sequence", "mass", "edge")
+    found, rules = values_of(zjets_events), representation.rules()
+    rows = representation.scores(found)[0][found.jets == 3]
+    values = found.values[found.jets == 3]
+    known = rules.recoil(16, rows)
+    for k in (0, 1):
+        cosine, sine, gap, arc = known.told[:, 5 + 4 * k : 9 + 4 * k].double().T
+        turn = values[:, 8 + 4 * k] - known.direction
+        expected = torch.stack([turn.cos(), turn.sin()])
+        torch.testing.assert_close(torch.stack([cosine, sine]), expected, atol=1e-4, rtol=0)
+        torch.testing.assert_close(gap, values[:, 14] - values[:, 6 + 4 * k], atol=1e-4, rtol=0)
+        support = rules.support(16, rows)
+        assert isinstance(support, Circle)
+        assert support.arcs is not None
+        forbidden = (0.16 - gap.square()).clamp(min=0).sqrt()
+        torch.testing.assert_close(arc, forbidden, atol=2e-3, rtol=0)
+    assert (rules.recoil(8, rows).told[:, 5:] == 0).all()
+    assert (rules.recoil(12, rows).told[:, 9:] == 0).all()
+    before = rules.recoil(13, rows).told
+    rows[:, 13:] = 7.0
+    assert torch.equal(rules.recoil(13, rows).told, before)
+
+
 def test_other_events_are_refused(primary_events: Events, zjets_events: Events) -> None:
     with pytest.raises(InputError, match="simulate zjets"):
         values_of(primary_events)

@@ -3,7 +3,8 @@ r"""What is known of the next number of a sequence of muons and jets before it i
 Where it may lie: azimuths on a circle, those of later jets outside of the arcs around earlier jets (`separation`), pT
 of jets above 20 GeV and, in falling order, below that of the jet before, if the map leaves these edges to the model.
 And where it is likely to lie: jets recoil from what there is already, so azimuths are best told from the direction
-opposite to the sum of the particles before, and a model is told the size, rapidity and mass of that sum.
+opposite to the sum of the particles before, and a model is told the size, rapidity and mass of that sum. Jets also come
+in pairs: a model is told where earlier jets lie from that direction and in pseudorapidity, and the arcs around them.
 """
 
 import math
@@ -12,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cloudchamber.physics.zjets import PT_MIN, R_MIN
+from cloudchamber.physics.zjets import MOST_JETS, PT_MIN, R_MIN
 from cloudchamber.represent.separation import Separation
 from cloudchamber.represent.vector_map import JET_SIZE, MUONS_SIZE, VectorMap, is_azimuth, jet_columns
 from cloudchamber.tensors.bijections import Affine
@@ -21,7 +22,8 @@ from cloudchamber.tensors.support import Circle, Interval, Line, Support
 __all__ = ["JetRules", "Recoil"]
 
 _LINE = Line()
-_OF_JET_PT = 0
+_OF_JET_PT, _OF_JET_ETA = 0, 1
+_TOLD_OF_ALL, _TOLD_OF_JET = 5, 4
 _PT_SCALE, _MASS_SCALE = 50.0, 100.0
 """GeV."""
 _FAR = 1e3
@@ -33,8 +35,10 @@ class Recoil(NamedTuple):
 
     Attributes:
         direction: opposite to the sum of the particles before, shape (B,).
-        told: ln of its pT and mass over typical ones, its rapidity, and the direction's cosine and sine, shape (B, 5);
-            zero inside of the muons.
+        told: ln of its pT and mass over typical ones, its rapidity, and the direction's cosine and sine; then for each
+            of two earlier jets the cosine and sine of its azimuth from the direction, the pseudorapidity of the new jet
+            (zero until it is known) less its own, and half of the arc around it; shape (B, 13), zero inside of the
+            muons and for jets that are not there.
     """
 
     direction: Tensor
@@ -49,7 +53,7 @@ class JetRules:
         affine: coordinates <-> scores, one by one.
     """
 
-    TOLD = 5
+    TOLD = _TOLD_OF_ALL + _TOLD_OF_JET * (MOST_JETS - 1)
 
     def __init__(self, vector_map: VectorMap, affine: Affine) -> None:
         self.map, self.affine = vector_map, affine
@@ -77,8 +81,7 @@ class JetRules:
         low = ((math.log(PT_MIN) - mean) / scale).expand(len(rows))
         if jet == 0 or not self.map.ordered:
             return Interval(low, low + _FAR)
-        before = column - JET_SIZE
-        log_pt = rows[:, before].double() * self.scale[before].to(rows.device) + self.mean[before].to(rows.device)
+        log_pt = self._coordinate(column - JET_SIZE, rows)
         return Interval(low, torch.maximum(low, (log_pt - mean) / scale))
 
     def recoil(self, column: int, rows: Tensor) -> Recoil:
@@ -88,19 +91,30 @@ class JetRules:
             column: of the number.
             rows: the scores so far, shape (B, at least column).
         """
-        jet = (column - MUONS_SIZE) // JET_SIZE
+        jet, place = divmod(column - MUONS_SIZE, JET_SIZE)
         if jet < 0:
             direction = torch.full((len(rows),), math.pi, dtype=torch.float64, device=rows.device)
             return Recoil(direction, torch.zeros(len(rows), self.TOLD, device=rows.device))
         known = MUONS_SIZE + JET_SIZE * jet
         coordinates = rows[:, :known].double() * self.scale[:known].to(rows.device) + self.mean[:known].to(rows.device)
-        px, py, pz, energy = _summed(self.map.inverse(coordinates))
+        values = self.map.inverse(coordinates)
+        px, py, pz, energy = _summed(values)
         pt, direction = torch.hypot(px, py), torch.atan2(-py, -px)
         mass = ((energy - pz) * (energy + pz) - pt.square()).clamp(min=1).sqrt()
         rapidity = ((energy + pz) / (energy - pz).clamp(min=1e-9)).clamp(min=1e-9).log() / 2
-        told = torch.stack([(pt / _PT_SCALE + 1e-3).log(), (mass / _MASS_SCALE).log(), rapidity, direction.cos(),
-                            direction.sin()], dim=1)  # fmt: skip
-        return Recoil(direction, told.float())
+        told = [(pt / _PT_SCALE + 1e-3).log(), (mass / _MASS_SCALE).log(), rapidity, direction.cos(), direction.sin()]
+        own = known + _OF_JET_ETA
+        eta = torch.zeros_like(pt) if place <= _OF_JET_ETA else self._coordinate(own, rows)
+        for _, eta_before, _, phi in jet_columns(values):
+            turn, gap = values[:, phi] - direction, eta - values[:, eta_before]
+            arc = (R_MIN**2 - gap.square()).clamp(min=0).sqrt() if place > _OF_JET_ETA else torch.zeros_like(gap)
+            told += [turn.cos(), turn.sin(), gap, arc]
+        told += [torch.zeros_like(pt)] * (self.TOLD - len(told))
+        return Recoil(direction, torch.stack(told, dim=1).float())
+
+    def _coordinate(self, column: int, rows: Tensor) -> Tensor:
+        scale, mean = (tensor[column].to(rows.device) for tensor in (self.scale, self.mean))
+        return rows[:, column].double() * scale + mean
 
 
 def _summed(values: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
