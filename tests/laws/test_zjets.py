@@ -1,4 +1,4 @@
-"""The laws for the shipped model of Z with jets: every cut is exact, the Z is where it is, and events are their numbers'.
+"""The laws for the shipped model of Z with jets: every cut is exact, the Z is where it is, and seeds name events.
 
 The wide margins on shapes are for a broken file of weights; what the model is worth stands in docs/zjets.md.
 """

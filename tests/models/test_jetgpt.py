@@ -18,12 +18,13 @@ from cloudchamber.tensors.support import Arcs, Circle, Interval, Line, Support
 class Told(NamedTuple):
     direction: Tensor
     told: Tensor
+    near: Tensor
 
 
 class ToyRules:
     """A number on the line, one between 0.5 and 2 + the first squared, and an angle that avoids the second."""
 
-    TOLD = 1
+    TOLD, NEAR = 1, 2
     circular = (False, False, True)
 
     def support(self, column: int, rows: Tensor) -> Support:
@@ -34,13 +35,14 @@ class ToyRules:
 
     def recoil(self, column: int, rows: Tensor) -> Told:
         direction = rows[:, 0].double() if column else torch.zeros(len(rows)).double()
-        return Told(direction, direction[:, None].float())
+        near = torch.stack([direction + 1, direction - 0.5], dim=1)
+        return Told(direction, direction[:, None].float(), near)
 
 
 @pytest.fixture(scope="module")
 def model() -> JetGPT:
     torch.manual_seed(2)
-    model = JetGPT(ToyRules(), 2, components=3, width=16, depth=2, heads=2)
+    model = JetGPT(ToyRules(), 2, components=3, near=1, width=16, depth=2, heads=2)
     for name, parameter in model.named_parameters():
         if "bias" not in name:
             torch.nn.init.normal_(parameter, std=0.25)

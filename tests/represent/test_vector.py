@@ -190,6 +190,13 @@ def test_earlier_jets_are_told_before_an_azimuth(zjets_events: Events) -> None:
         assert support.arcs is not None
         forbidden = (0.16 - gap.square()).clamp(min=0).sqrt()
         torch.testing.assert_close(arc, forbidden, atol=2e-3, rtol=0)
+    assert torch.equal(known.near, values[:, [8, 12]])
+    assert (rules.recoil(13, rows).near == 0).all()
+    for k, near in enumerate(rules.recoil(14, rows).near.T):
+        moved = rows.clone()
+        moved[:, 14] = near
+        eta = representation.values([moved], found.jets[found.jets == 3]).values[:, 14]
+        torch.testing.assert_close(eta, values[:, 6 + 4 * k], atol=1e-4, rtol=0)
     assert (rules.recoil(8, rows).told[:, 5:] == 0).all()
     assert (rules.recoil(12, rows).told[:, 9:] == 0).all()
     before = rules.recoil(13, rows).told

@@ -5,7 +5,8 @@ r"""JetGPT: the numbers of an event one after the other, each from a mixture tha
 A causal transformer gives the mixture of each number, of normal distributions on the line or on the circle. What is
 known of a number before it is drawn is taken from rules: a number that has edges is drawn from the cut mixture
 (`models.truncated`), so nothing lies beyond them, and angles are told from a direction that depends on the numbers
-before. Events may end early: rows have as many numbers as their mask says.
+before. Some components are told from other places, such as where an earlier jet is: what is near to it would otherwise
+be learnt anew for every place. Events may end early: rows have as many numbers as their mask says.
 """
 
 import math
@@ -24,6 +25,8 @@ from cloudchamber.tensors.support import Support
 __all__ = ["JetGPT", "Known", "Rules"]
 
 _SPREAD = 2.5
+_SELDOM = -2.0
+"""Logit of what is near to a place, at the start."""
 _LEAST, _MOST = -7.0, 3.0
 """Of ln s on the line."""
 _WIDEST = 1.8
@@ -43,11 +46,17 @@ class Known(Protocol):
         """Features, shape (B, T)."""
         ...
 
+    @property
+    def near(self) -> Tensor:
+        """Places near to which the number may lie, shape (B, K)."""
+        ...
+
 
 class Rules(Protocol):
     """What is known of each number before it is drawn."""
 
     TOLD: int
+    NEAR: int
 
     @property
     def circular(self) -> tuple[bool, ...]:
@@ -69,28 +78,31 @@ class JetGPT(nn.Module):
     Args:
         rules: of the numbers.
         context: size of the context.
-        components: of each mixture.
+        components: of each mixture that are told from zero, or from the direction of an angle.
+        near: components for each of the places that the rules know.
         width: features inside the network.
         depth: transformer blocks.
         heads: attention heads.
     """
 
     def __init__(
-        self, rules: Rules, context: int, *, components: int = 24, width: int = 64, depth: int = 3, heads: int = 4
-    ) -> None:
+        self, rules: Rules, context: int, *, components: int = 24, near: int = 0, width: int = 64, depth: int = 3,
+        heads: int = 4,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.rules = rules
-        self.net = NumberTransformer(rules.circular, rules.TOLD, context, 3 * components, width=width, depth=depth,
-                                     heads=heads)  # fmt: skip
+        self.rules, self.components, self.near = rules, components, near
+        paired = near * rules.NEAR
+        self.net = NumberTransformer(rules.circular, rules.TOLD, context, 3 * (components + paired), width=width,
+                                     depth=depth, heads=heads)  # fmt: skip
         for angle, head in zip(rules.circular, self.net.outputs, strict=True):
             assert isinstance(head, nn.Linear)
             nn.init.zeros_(head.weight)
             reach = math.pi if angle else _SPREAD
             spread = -1.0 if angle else math.log(2 * _SPREAD / components)
             first = (
-                torch.zeros(components),
-                torch.linspace(-reach, reach, components),
-                torch.full((components,), spread),
+                torch.cat([torch.zeros(components), torch.full((paired,), _SELDOM)]),
+                torch.cat([torch.linspace(-reach, reach, components), torch.linspace(-1, 1, near).repeat(rules.NEAR)]),
+                torch.full((components + paired,), spread),
             )
             head.bias.data.copy_(torch.cat(first))
 
@@ -121,7 +133,7 @@ class JetGPT(nn.Module):
         for column, one in enumerate(known):
             there = rows.mask[:, column].nonzero()[:, 0]
             if len(there):
-                mixture = self._mixture(column, out[column][there], one.direction[there])
+                mixture = self._mixture(column, out[column][there], one.direction[there], one.near[there])
                 support = self.rules.support(column, x[there])
                 total = total.index_add(0, there, log_prob(mixture, x[there, column], support))
         return total
@@ -150,15 +162,17 @@ class JetGPT(nn.Module):
             known = self.rules.recoil(column, sofar)
             before = sofar[:, -1].float() if column else None
             out, cache = self.net.step(before, known.told, cache)
-            mixture = self._mixture(column, out, known.direction)
+            mixture = self._mixture(column, out, known.direction, known.near)
             x[rows, column] = mixture.sample(draws[rows, column], self.rules.support(column, sofar))
         return x[..., None]
 
-    def _mixture(self, column: int, out: Tensor, direction: Tensor) -> TruncatedMixture:
+    def _mixture(self, column: int, out: Tensor, direction: Tensor, near: Tensor) -> TruncatedMixture:
         logits, means, widths = out.double().chunk(3, dim=1)
-        if self.rules.circular[column]:
-            return TruncatedMixture(logits, means + direction[:, None], math.log(_WIDEST) + _log_sigmoid(widths))
-        return TruncatedMixture(logits, means, widths.clamp(_LEAST, _MOST))
+        angle = self.rules.circular[column]
+        origin = direction if angle else torch.zeros_like(direction)
+        places = torch.cat([origin[:, None].expand(-1, self.components), near.repeat_interleave(self.near, 1)], dim=1)
+        widths = math.log(_WIDEST) + _log_sigmoid(widths) if angle else widths.clamp(_LEAST, _MOST)
+        return TruncatedMixture(logits, means + places, widths)
 
 
 def _log_sigmoid(widths: Tensor) -> Tensor:

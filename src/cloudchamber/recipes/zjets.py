@@ -43,8 +43,11 @@ def build_zjets(preset: Preset, representation: VectorRepresentation) -> Cascade
     """
     vector = preset.vector
     if vector.model == "jetgpt":
-        return Cascade({EVENT: JetGPT(representation.rules(), representation.CONDITIONS, components=vector.components,
-                                      width=vector.width, depth=vector.depth, heads=vector.heads)})  # fmt: skip
+        model = JetGPT(
+            representation.rules(), representation.CONDITIONS, components=vector.components, near=vector.near,
+            width=vector.width, depth=vector.depth, heads=vector.heads,
+        )  # fmt: skip
+        return Cascade({EVENT: model})
     sizes = enumerate(zip(STAGES, representation.sizes, strict=True))
     return Cascade({name: Present(_stage(preset, size, representation.context_size(k))) for k, (name, size) in sizes})
 

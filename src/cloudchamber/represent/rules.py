@@ -22,7 +22,7 @@ from cloudchamber.tensors.support import Circle, Interval, Line, Support
 __all__ = ["JetRules", "Recoil"]
 
 _LINE = Line()
-_OF_JET_PT, _OF_JET_ETA = 0, 1
+_OF_JET_PT, _OF_JET_ETA, _OF_JET_PHI = 0, 1, 3
 _TOLD_OF_ALL, _TOLD_OF_JET = 5, 4
 _PT_SCALE, _MASS_SCALE = 50.0, 100.0
 """GeV."""
@@ -39,10 +39,13 @@ class Recoil(NamedTuple):
             of two earlier jets the cosine and sine of its azimuth from the direction, the pseudorapidity of the new jet
             (zero until it is known) less its own, and half of the arc around it; shape (B, 13), zero inside of the
             muons and for jets that are not there.
+        near: places of two earlier jets: azimuths for an azimuth, scores for a pseudorapidity, shape (B, 2); zero for
+            other numbers and for jets that are not there.
     """
 
     direction: Tensor
     told: Tensor
+    near: Tensor
 
 
 class JetRules:
@@ -53,7 +56,8 @@ class JetRules:
         affine: coordinates <-> scores, one by one.
     """
 
-    TOLD = _TOLD_OF_ALL + _TOLD_OF_JET * (MOST_JETS - 1)
+    NEAR = MOST_JETS - 1
+    TOLD = _TOLD_OF_ALL + _TOLD_OF_JET * NEAR
 
     def __init__(self, vector_map: VectorMap, affine: Affine) -> None:
         self.map, self.affine = vector_map, affine
@@ -94,7 +98,8 @@ class JetRules:
         jet, place = divmod(column - MUONS_SIZE, JET_SIZE)
         if jet < 0:
             direction = torch.full((len(rows),), math.pi, dtype=torch.float64, device=rows.device)
-            return Recoil(direction, torch.zeros(len(rows), self.TOLD, device=rows.device))
+            nothing = torch.zeros(len(rows), self.TOLD + self.NEAR, device=rows.device)
+            return Recoil(direction, nothing[:, : self.TOLD], nothing[:, self.TOLD :].double())
         known = MUONS_SIZE + JET_SIZE * jet
         coordinates = rows[:, :known].double() * self.scale[:known].to(rows.device) + self.mean[:known].to(rows.device)
         values = self.map.inverse(coordinates)
@@ -110,7 +115,17 @@ class JetRules:
             arc = (R_MIN**2 - gap.square()).clamp(min=0).sqrt() if place > _OF_JET_ETA else torch.zeros_like(gap)
             told += [turn.cos(), turn.sin(), gap, arc]
         told += [torch.zeros_like(pt)] * (self.TOLD - len(told))
-        return Recoil(direction, torch.stack(told, dim=1).float())
+        return Recoil(direction, torch.stack(told, dim=1).float(), self._near(column, values))
+
+    def _near(self, column: int, values: Tensor) -> Tensor:
+        """Places of the earlier jets, whose values are known."""
+        place = (column - MUONS_SIZE) % JET_SIZE
+        near = values.new_zeros(len(values), self.NEAR)
+        if place in (_OF_JET_ETA, _OF_JET_PHI):
+            mean, scale = (tensor[column].to(values.device) for tensor in (self.mean, self.scale))
+            for k, jet in enumerate(jet_columns(values)):
+                near[:, k] = values[:, jet[place]] if place == _OF_JET_PHI else (values[:, jet[place]] - mean) / scale
+        return near
 
     def _coordinate(self, column: int, rows: Tensor) -> Tensor:
         scale, mean = (tensor[column].to(rows.device) for tensor in (self.scale, self.mean))
