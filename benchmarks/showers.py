@@ -345,6 +345,20 @@ set judged as if a model had made it. *Parametrised* is the classical fast simul
 - EMD is the earth mover's distance.
 - Times are those of the CPU on one thread per shower when 1, 100 or all showers of the row are made at once, loading
   excluded. Calls are network calls of each diffusion stage.
+- Cells that are *merged 3x3x3* are 3 x 3 pads of 3 layers, in the reference too. What is merged is easier to get right,
+  so such rows are for comparison with each other.
+
+Rows of 20 minutes compare models at equal training time, each on a CPU core that other work shared:
+
+    for preset in calo-wsi caloscore-v2-narrow calo-points; do
+      cloudchamber train $preset --data datasets/calo-wsi/train --out runs/$preset --max-time 20m --precision float32
+    done
+    cloudchamber distill runs/caloscore-v2-narrow --data datasets/calo-wsi/train --out runs/v2-one --calls 1 --start 16 \\
+        --max-time 10m --precision float32
+
+`caloscore-v2-narrow` has a quarter of the channels of CaloScore v2: with all of them one core makes a step of training
+in ten seconds and a shower of 512 calls in five, so 20 minutes would be a hundred steps. Its row of 1 call is the
+student of the last command.
 
 {table}
 """

@@ -14,11 +14,11 @@
     python benchmarks/zjets.py page --folder runs --out docs
 
 `train` gives every model the same time on one process and goes on where it stopped; runs that were trained otherwise
-may stand in the folder under the names of the presets instead. `images` writes events with two or three jets in all four
-orientations that collisions of equal beams do not tell apart, and twice as many with one jet as those have been.
-`judge` makes events of one, two and three jets with every run, measures them, and keeps what it has measured; once more
-with events outside of the cuts drawn again, for the models that have such. `page` writes docs/zjets.md and its figures
-from that.
+may stand in the folder under the names of the presets instead. `images` writes events with two or three jets in all
+four orientations that collisions of equal beams do not tell apart, and twice as many with one jet as those have been.
+`judge` makes events of one, two and three jets with every run, measures them, and keeps what it has measured; once
+more with events outside of the cuts drawn again, for the models that have such. `page` writes docs/zjets.md and its
+figures from that.
 """
 
 import json
