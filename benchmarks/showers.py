@@ -353,8 +353,8 @@ Rows of 20 minutes compare models at equal training time, each on a CPU core tha
     for preset in calo-wsi caloscore-v2-narrow calo-points; do
       cloudchamber train $preset --data datasets/calo-wsi/train --out runs/$preset --max-time 20m --precision float32
     done
-    cloudchamber distill runs/caloscore-v2-narrow --data datasets/calo-wsi/train --out runs/v2-one --calls 1 --start 16 \\
-        --max-time 10m --precision float32
+    cloudchamber distill runs/caloscore-v2-narrow --data datasets/calo-wsi/train --out runs/v2-one \\
+        --calls 1 --start 16 --max-time 10m --precision float32
 
 `caloscore-v2-narrow` has a quarter of the channels of CaloScore v2: with all of them one core makes a step of training
 in ten seconds and a shower of 512 calls in five, so 20 minutes would be a hundred steps. Its row of 1 call is the
