@@ -16,6 +16,7 @@ shower, for 100 of the reference's first energies at once, and for all showers o
 import argparse
 import json
 import re
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -383,7 +384,8 @@ def write_page(rows: list[Row], chosen: argparse.Namespace) -> None:
     print_table("showers; in brackets truth against truth", headings, table, chosen.work / "table.md")
     document = rows[0].document
     text = TEXT.format(
-        entries="".join(f"{entry} " for entry in chosen.entries), reference=chosen.reference, truth=chosen.truth,
+        entries=" \\\n        ".join([*(shlex.quote(str(entry)) for entry in chosen.entries), ""]),
+        reference=chosen.reference, truth=chosen.truth,
         showers=document.settings.n, budget=chosen.budget, table=(chosen.work / "table.md").read_text(),
         observables=len(document.importance), bins=len(document.response),
     )  # fmt: skip
@@ -394,7 +396,7 @@ def write_page(rows: list[Row], chosen: argparse.Namespace) -> None:
             continue
         text += f"\n## {row.entry.name}\n\n{row.document.verdict.sentence}\n"
         for figure in FIGURES:
-            name = f"{row.entry.name.replace(' ', '-')}-{figure}.png"
+            name = f"{row.entry.name.replace(',', '').replace(' ', '-')}-{figure}.png"
             shutil.copyfile(row.report / "figures" / f"{figure}.png", pictures / name)
             text += f"\n{FIGURE_TEXT[figure]}\n\n![{FIGURE_TEXT[figure]}](showers/{name})\n"
     (chosen.out / "showers.md").write_text(text, encoding="utf-8")
