@@ -232,8 +232,7 @@ What single pixels hold is right from the first step, since the network corrects
 pixels must be learnt: that the column of the scattered electron holds one, that hadrons balance it, and how much
 momentum there is. The shipped weights were trained to shift the values of pixels; samples tilt their distributions
 instead (module `cloudchamber.process.slab`), which is the same to first order and what new trainings learn. The fine
-intervals
-of that module were fitted afterwards, to the first 300,000 training events, as `train` now does at its start.
+intervals of that module were fitted afterwards, to the first 300,000 training events, as `train` now does at its start.
 
 The figures show {events:,} events of the model, with {calls} calls.
 
