@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cloudchamber.events import RunInfo
 from cloudchamber.generate.electrons import Electrons
-from cloudchamber.generate.pipeline import BLOCK, Block, Solver, Tally, assemble
-from cloudchamber.models.cascade import Cascade
+from cloudchamber.generate.maker import BlockMaker
+from cloudchamber.generate.pipeline import BLOCK, Block, Tally, assemble
 from cloudchamber.models.raster import Rasterised
 from cloudchamber.physics.dis import ELECTRON_MASS
 from cloudchamber.represent.image import ImageRepresentation
@@ -25,28 +24,8 @@ __all__ = ["ImagePipeline"]
 _ATTEMPTS = 100
 
 
-class ImagePipeline:
-    """Makes blocks of events from images.
-
-    Args:
-        representation: events <-> images.
-        model: a cascade with the stage image.
-        run: metadata of the events.
-        solver: how the images are sampled.
-        device: where the network runs.
-    """
-
-    def __init__(
-        self,
-        representation: ImageRepresentation,
-        model: Cascade,
-        run: RunInfo,
-        *,
-        solver: Solver,
-        device: torch.device | str = "cpu",
-    ) -> None:
-        self.representation, self.model, self.run = representation, model.to(device), run
-        self.solver, self.device = solver, device
+class ImagePipeline(BlockMaker[ImageRepresentation]):
+    """Makes blocks of events from a cascade with the stage image."""
 
     @torch.no_grad()
     def block(self, number: int, seed: int, history: bool = False, electrons: Electrons | None = None) -> Block:
@@ -74,11 +53,10 @@ class ImagePipeline:
         assert isinstance(stage, Rasterised)
         images = torch.empty(BLOCK, *self.representation.shape)
         rows = list(range(BLOCK))
-        rounded = solver.precision == "bfloat16"
         for attempt in range(_ATTEMPTS):
             tally.redrawn_images += len(rows) if attempt else 0
             given = Batch(torch.zeros(len(rows), 0), torch.ones(len(rows))).to(self.device)
-            with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=rounded):
+            with self._rounded():
                 calls, sampler = solver.calls_of("image"), solver.sampler_of("image")
                 drawn = stage.sample(given, rng.select(rows), calls, sampler)
             images[rows] = drawn.cpu().float()

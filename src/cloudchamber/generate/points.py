@@ -9,11 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cloudchamber.events import RunInfo, Showers
-from cloudchamber.generate.pipeline import Solver, similar
+from cloudchamber.events import Showers
+from cloudchamber.generate.maker import BlockMaker
+from cloudchamber.generate.pipeline import similar
 from cloudchamber.generate.showers import BLOCK
-from cloudchamber.models.cascade import Cascade
-from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.represent.points import PointsRepresentation
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import EventRng
@@ -21,28 +20,8 @@ from cloudchamber.tensors.rng import EventRng
 __all__ = ["PointPipeline"]
 
 
-class PointPipeline:
-    """Makes blocks of showers.
-
-    Args:
-        representation: showers <-> tensors.
-        model: a cascade with the stages cluster and hits.
-        run: metadata of the showers.
-        solver: how the stages are sampled.
-        device: where the networks run.
-    """
-
-    def __init__(
-        self,
-        representation: PointsRepresentation,
-        model: Cascade,
-        run: RunInfo,
-        *,
-        solver: Solver,
-        device: torch.device | str = "cpu",
-    ) -> None:
-        self.representation, self.model, self.run = representation, model.to(device), run
-        self.solver, self.device = solver, device
+class PointPipeline(BlockMaker[PointsRepresentation]):
+    """Makes blocks of showers from a cascade with the stages cluster and hits."""
 
     @torch.no_grad()
     def block(self, number: int, seed: int, incident: NDArray[np.float64]) -> Showers:
@@ -58,7 +37,7 @@ class PointPipeline:
         energy = torch.tensor(incident, dtype=torch.float64)
         context = self.representation.incident_context(energy)
         given = Batch(torch.zeros(BLOCK, self.representation.CLUSTER), torch.ones(BLOCK), context)
-        cluster = self._drawn("cluster", given, first)
+        cluster = self._diffused("cluster", given, first)
         counts = self.representation.counts(cluster)
         hits = self._hits(context, cluster, counts, second)
         return self.representation.decode(hits, counts, energy).with_run(self.run)
@@ -66,15 +45,9 @@ class PointPipeline:
     def _hits(self, context: Tensor, cluster: Tensor, counts: Tensor, rng: EventRng) -> Tensor:
         """Scores of all hits, in groups of showers with similar numbers of them, shape (128, N, 4)."""
         scores = torch.zeros(BLOCK, int(counts.max()), self.representation.FEATURES)
-        rounded = self.solver.precision == "bfloat16"
         for rows in similar(counts):
             given = self.representation.hits_given(context[rows], cluster[rows], counts[rows])
-            with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=rounded):
-                drawn = self._drawn("hits", given, rng.select(rows.tolist()))
+            with self._rounded():
+                drawn = self._diffused("hits", given, rng.select(rows.tolist()))
             scores[rows, : drawn.shape[1]] = drawn
         return scores
-
-    def _drawn(self, name: str, given: Batch, rng: EventRng) -> Tensor:
-        stage, solver = self.model[name], self.solver
-        assert isinstance(stage, Diffusion)
-        return stage.sample(given.to(self.device), rng, solver.calls_of(name), solver.sampler_of(name)).cpu().float()

@@ -10,11 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cloudchamber.events import RunInfo
 from cloudchamber.generate.electrons import Electrons
-from cloudchamber.generate.pipeline import BLOCK, Block, Solver, Tally, assemble
-from cloudchamber.models.cascade import Cascade
-from cloudchamber.models.diffusion import Diffusion
+from cloudchamber.generate.maker import BlockMaker
+from cloudchamber.generate.pipeline import BLOCK, Block, Tally, assemble
 from cloudchamber.physics.dis import ELECTRON_MASS
 from cloudchamber.represent.published import PublishedRepresentation
 from cloudchamber.tensors.batch import Batch
@@ -25,28 +23,8 @@ __all__ = ["PublishedPipeline"]
 _ATTEMPTS = 1_000
 
 
-class PublishedPipeline:
-    """Makes blocks of events inside the published acceptance.
-
-    Args:
-        representation: events <-> tensors.
-        model: a cascade with the stages event and particles.
-        run: metadata of the events.
-        solver: how the stages are sampled.
-        device: where the networks run.
-    """
-
-    def __init__(
-        self,
-        representation: PublishedRepresentation,
-        model: Cascade,
-        run: RunInfo,
-        *,
-        solver: Solver,
-        device: torch.device | str = "cpu",
-    ) -> None:
-        self.representation, self.model, self.run = representation, model.to(device), run
-        self.solver, self.device = solver, device
+class PublishedPipeline(BlockMaker[PublishedRepresentation]):
+    """Makes blocks of events inside the published acceptance, from a cascade with the stages event and particles."""
 
     @torch.no_grad()
     def block(self, number: int, seed: int, history: bool = False, electrons: Electrons | None = None) -> Block:
@@ -67,7 +45,7 @@ class PublishedPipeline:
         mask = torch.arange(int(counts.max())) < counts[:, None]
         x = torch.zeros(*mask.shape, self.representation.features)
         given = Batch(x, torch.ones(BLOCK), context=event, mask=mask)
-        particles = self._draw("particles", given, EventRng(seed, numbers, 1, self.device))
+        particles = self._diffused("particles", given, EventRng(seed, numbers, 1, self.device))
         decoded = self.representation.decode(event, particles, mask, phi)
         mass = np.full(BLOCK, ELECTRON_MASS)
         events = assemble(decoded.scattered, decoded.particles, decoded.event, self.run, mass)
@@ -81,11 +59,5 @@ class PublishedPipeline:
             if not rows:
                 return scores
             given = Batch(torch.zeros(len(rows), scores.shape[1]), torch.ones(len(rows)))
-            scores[rows] = self._draw("event", given, rng.select(rows))
+            scores[rows] = self._diffused("event", given, rng.select(rows))
         raise RuntimeError("the event stage draws only electrons without a direction; its weights must be wrong")
-
-    def _draw(self, name: str, given: Batch, rng: EventRng) -> Tensor:
-        stage = self.model[name]
-        assert isinstance(stage, Diffusion)
-        calls, sampler = self.solver.calls_of(name), self.solver.sampler_of(name)
-        return stage.sample(given.to(self.device), rng, calls, sampler).cpu()

@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cloudchamber.events import RunInfo, Showers
-from cloudchamber.generate.pipeline import Solver, similar
-from cloudchamber.models.cascade import Cascade
+from cloudchamber.events import Showers
+from cloudchamber.generate.maker import BlockMaker
+from cloudchamber.generate.pipeline import similar
 from cloudchamber.models.cells import CellsModel
 from cloudchamber.models.counts import CountsModel
 from cloudchamber.models.diffusion import Diffusion
@@ -34,28 +34,8 @@ BLOCK = 128
 _ATTEMPTS = 100
 
 
-class ShowerPipeline:
-    """Makes blocks of showers.
-
-    Args:
-        representation: showers <-> tensors.
-        model: a cascade with the stages visible, counts, layers and hits.
-        run: metadata of the showers.
-        solver: how the diffusion stages are sampled.
-        device: where the networks run.
-    """
-
-    def __init__(
-        self,
-        representation: HitsRepresentation | CellsRepresentation,
-        model: Cascade,
-        run: RunInfo,
-        *,
-        solver: Solver,
-        device: torch.device | str = "cpu",
-    ) -> None:
-        self.representation, self.model, self.run = representation, model.to(device), run
-        self.solver, self.device = solver, device
+class ShowerPipeline(BlockMaker[HitsRepresentation | CellsRepresentation]):
+    """Makes blocks of showers from a cascade with the stages visible, counts, layers and hits."""
 
     @torch.no_grad()
     def block(self, number: int, seed: int, incident: NDArray[np.float64]) -> Showers:
@@ -119,13 +99,12 @@ class ShowerPipeline:
 
     def _drawn_rounded(self, name: str, given: Batch, rng: EventRng) -> Tensor:
         """Draws of a stage whose matrix products have the precision of the solver."""
-        rounded = self.solver.precision == "bfloat16"
-        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=rounded):
+        with self._rounded():
             return self._drawn(name, given, rng)
 
     def _drawn(self, name: str, given: Batch, rng: EventRng) -> Tensor:
-        stage, solver, given = self.model[name], self.solver, given.to(self.device)
+        stage = self.model[name]
         if isinstance(stage, Diffusion):
-            return stage.sample(given, rng, solver.calls_of(name), solver.sampler_of(name)).cpu().float()
+            return self._diffused(name, given, rng)
         assert isinstance(stage, SharesModel | CellsModel)
-        return stage.sample(given, rng).cpu()
+        return stage.sample(given.to(self.device), rng).cpu()

@@ -14,6 +14,7 @@ from torch import Tensor
 from cloudchamber.errors import InputError
 from cloudchamber.events import RunInfo
 from cloudchamber.generate.electrons import Electrons
+from cloudchamber.generate.maker import BlockMaker
 from cloudchamber.generate.pipeline import BLOCK, Block, Solver, Tally
 from cloudchamber.models.base import Samplable
 from cloudchamber.models.cascade import Cascade
@@ -41,7 +42,7 @@ class JetRegion(NamedTuple):
     inside: bool = False
 
 
-class VectorPipeline:
+class VectorPipeline(BlockMaker[VectorRepresentation]):
     """Makes blocks of events.
 
     Args:
@@ -63,8 +64,7 @@ class VectorPipeline:
         device: torch.device | str = "cpu",
         region: JetRegion | None = None,
     ) -> None:
-        self.representation, self.model, self.run = representation, model.to(device), run
-        self.solver, self.device = solver, device
+        super().__init__(representation, model, run, solver=solver, device=device)
         self.region = region or JetRegion(None)
 
     @torch.no_grad()

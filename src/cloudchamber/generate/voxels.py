@@ -9,11 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cloudchamber.events import RunInfo, Showers
-from cloudchamber.generate.pipeline import Solver
+from cloudchamber.events import Showers
+from cloudchamber.generate.maker import BlockMaker
 from cloudchamber.generate.showers import BLOCK
-from cloudchamber.models.cascade import Cascade
-from cloudchamber.models.diffusion import Diffusion
 from cloudchamber.represent.voxels import VoxelsRepresentation
 from cloudchamber.tensors.batch import Batch
 from cloudchamber.tensors.rng import EventRng
@@ -24,28 +22,8 @@ _VOXELS_AT_ONCE = {"cpu": 2**16, "cuda": 2**22}
 """In one call of the network, which needs some hundred times that in memory."""
 
 
-class VoxelPipeline:
-    """Makes blocks of showers.
-
-    Args:
-        representation: showers <-> tensors.
-        model: a cascade with the stages layers, if they come first, and voxels.
-        run: metadata of the showers.
-        solver: how the stages are sampled.
-        device: where the networks run.
-    """
-
-    def __init__(
-        self,
-        representation: VoxelsRepresentation,
-        model: Cascade,
-        run: RunInfo,
-        *,
-        solver: Solver,
-        device: torch.device | str = "cpu",
-    ) -> None:
-        self.representation, self.model, self.run = representation, model.to(device), run
-        self.solver, self.device = solver, device
+class VoxelPipeline(BlockMaker[VoxelsRepresentation]):
+    """Makes blocks of showers from a cascade with the stages layers, if they come first, and voxels."""
 
     @torch.no_grad()
     def block(self, number: int, seed: int, incident: NDArray[np.float64]) -> Showers:
@@ -64,8 +42,7 @@ class VoxelPipeline:
             scores = self._drawn("layers", len(self.representation.geometry.layers), context, first)
             layers = self.representation.layer_energies(scores, energy)
             context = torch.cat([context, scores], dim=1)
-        rounded = self.solver.precision == "bfloat16"
-        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=rounded):
+        with self._rounded():
             z = self._in_parts(context, second)
         return self.representation.decode(z, energy, layers).with_run(self.run)
 
@@ -77,7 +54,4 @@ class VoxelPipeline:
         return torch.cat([self._drawn("voxels", voxels, context[r], rng.select(r.tolist())) for r in rows])
 
     def _drawn(self, name: str, size: int, context: Tensor, rng: EventRng) -> Tensor:
-        stage, solver = self.model[name], self.solver
-        assert isinstance(stage, Diffusion)
-        given = Batch(torch.zeros(len(context), size), torch.ones(len(context)), context).to(self.device)
-        return stage.sample(given, rng, solver.calls_of(name), solver.sampler_of(name)).cpu().float()
+        return self._diffused(name, Batch(torch.zeros(len(context), size), torch.ones(len(context)), context), rng)
