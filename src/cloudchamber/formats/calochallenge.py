@@ -11,10 +11,10 @@ from typing import Any
 
 import h5py
 import numpy as np
-from pydantic import ValidationError
 
 from cloudchamber.errors import InputError
 from cloudchamber.events import Geometry, RunInfo, Showers
+from cloudchamber.formats.header import reading
 from cloudchamber.formats.writer import SampleWriter
 
 __all__ = ["CaloChallengeWriter", "iterate", "read_geometry", "read_run", "rows"]
@@ -114,11 +114,8 @@ def read_run(path: Path) -> RunInfo:
     """
     with _opened(path) as file:
         text = file.attrs.get(_RUN, "{}")
-    try:
+    with reading("metadata", path):
         return RunInfo.model_validate_json(text)
-    except ValidationError as error:
-        count = error.error_count()
-        raise InputError(f"the metadata of '{path}' is not valid ({count} errors); make it again.") from None
 
 
 def read_geometry(path: Path) -> Geometry:
@@ -134,11 +131,8 @@ def read_geometry(path: Path) -> Geometry:
         text = file.attrs.get(_GEOMETRY)
     if text is None:
         raise InputError(f"'{path}' does not say where its cells are; give its binning file (.xml) with --binning.")
-    try:
+    with reading("geometry", path):
         return Geometry.model_validate_json(text)
-    except ValidationError as error:
-        count = error.error_count()
-        raise InputError(f"the geometry in '{path}' is not valid ({count} errors); make it again.") from None
 
 
 def _opened(path: Path) -> Any:  # noqa: ANN401

@@ -14,12 +14,12 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from cloudchamber.errors import InputError
 from cloudchamber.events import Beams, Events, RunInfo
 from cloudchamber.events.events import HISTORY_COLUMNS, MOMENTUM_COLUMNS
 from cloudchamber.formats.compressed import open_for_reading
+from cloudchamber.formats.header import reading
 from cloudchamber.formats.hepmc_electron import first_electrons, scattered_electrons
 from cloudchamber.formats.hepmc_text import DamagedTextError, Particles, Text, Vertices
 from cloudchamber.formats.hepmc_write import END_MARK, HISTORY_ATTRIBUTE, RUN_ATTRIBUTE, START_MARK
@@ -300,14 +300,10 @@ def _kept_rows(particles: Particles, electrons: NDArray[np.int64], history: bool
 
 
 def _run_info(attributes: dict[str, str], tools: list[list[str]], facts: RecordFacts, path: Path) -> RunInfo:
-    try:
+    with reading("metadata", path):
         if RUN_ATTRIBUTE in attributes:
             return RunInfo.model_validate_json(attributes[RUN_ATTRIBUTE])
         return _foreign_run_info(tools, facts)
-    except ValidationError as error:
-        raise InputError(
-            f"the metadata of '{path}' is not valid ({error.error_count()} errors); make it again."
-        ) from None
 
 
 def _foreign_run_info(tools: list[list[str]], facts: RecordFacts) -> RunInfo:

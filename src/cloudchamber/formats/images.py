@@ -16,11 +16,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from cloudchamber.errors import InputError
 from cloudchamber.events import RunInfo
 from cloudchamber.formats.atomic import atomic_path
+from cloudchamber.formats.header import reading
 from cloudchamber.formats.parquet import METADATA_KEY
 from cloudchamber.physics.pixels import ETA_RANGE, Filled, Pixels
 
@@ -171,10 +172,7 @@ def open_images(path: Path) -> ImageFile:
         raise InputError(f"'{path}' is not a whole Parquet file; make or copy it again.") from error
     if _KEY not in metadata or not {"pixel", "intensity", "weight"} <= set(names):
         raise InputError(f"'{path}' is no file of images; make one with 'cloudchamber pixelate'.")
-    try:
+    with reading("metadata", path):
         header = ImageHeader.model_validate_json(metadata[_KEY])
         run = RunInfo.model_validate_json(metadata.get(METADATA_KEY, b"{}"))
-    except ValidationError as error:
-        count = error.error_count()
-        raise InputError(f"the metadata of '{path}' is not valid ({count} errors); make it again.") from None
     return ImageFile(path, header, run, rows)

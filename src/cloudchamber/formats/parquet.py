@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from cloudchamber.errors import InputError
 from cloudchamber.events import Events, RunInfo
 from cloudchamber.events.events import HISTORY_COLUMNS, MOMENTUM_COLUMNS
+from cloudchamber.formats.header import reading
 from cloudchamber.formats.reader import collect
 from cloudchamber.formats.writer import EventWriter
 
@@ -142,12 +142,8 @@ def _run_of(file: pq.ParquetFile, path: Path) -> RunInfo:
     text = (file.metadata.metadata or {}).get(METADATA_KEY)
     if text is None:
         return RunInfo()
-    try:
+    with reading("metadata", path):
         return RunInfo.model_validate_json(text)
-    except ValidationError as error:
-        raise InputError(
-            f"the metadata of '{path}' is not valid ({error.error_count()} errors); make it again."
-        ) from None
 
 
 def _require_columns(file: pq.ParquetFile, path: Path) -> None:

@@ -15,11 +15,11 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
-from pydantic import ValidationError
 
 from cloudchamber.errors import InputError
 from cloudchamber.events import Events, RunInfo
 from cloudchamber.events.events import HISTORY_COLUMNS, MOMENTUM_COLUMNS
+from cloudchamber.formats.header import reading
 from cloudchamber.formats.reader import collect
 from cloudchamber.formats.writer import EventWriter
 
@@ -145,12 +145,8 @@ def _explained(path: Path) -> Iterator[None]:
 def _run_of(file: Any, path: Path) -> RunInfo:  # noqa: ANN401
     if METADATA_NAME not in file:
         return RunInfo()
-    try:
+    with reading("metadata", path):
         return RunInfo.model_validate_json(str(file[METADATA_NAME]))
-    except ValidationError as error:
-        raise InputError(
-            f"the metadata of '{path}' is not valid ({error.error_count()} errors); make it again."
-        ) from None
 
 
 def _tree_of(file: Any, path: Path) -> Any:  # noqa: ANN401

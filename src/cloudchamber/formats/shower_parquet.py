@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from cloudchamber.errors import InputError
 from cloudchamber.events import Cells, Geometry, RunInfo, Showers
+from cloudchamber.formats.header import reading
 from cloudchamber.formats.parquet import METADATA_KEY
 from cloudchamber.formats.writer import SampleWriter
 
@@ -107,11 +107,8 @@ def read_run(path: Path) -> RunInfo:
         InputError: if the file is missing, damaged, or holds no showers.
     """
     text = _metadata(path).get(METADATA_KEY, b"{}")
-    try:
+    with reading("metadata", path):
         return RunInfo.model_validate_json(text)
-    except ValidationError as error:
-        count = error.error_count()
-        raise InputError(f"the metadata of '{path}' is not valid ({count} errors); make it again.") from None
 
 
 def read_geometry(path: Path) -> Geometry:
@@ -126,11 +123,8 @@ def read_geometry(path: Path) -> Geometry:
     text = _metadata(path).get(_KEY)
     if text is None:
         return Geometry.tungsten_silicon()
-    try:
+    with reading("geometry", path):
         return Geometry.model_validate_json(text)
-    except ValidationError as error:
-        count = error.error_count()
-        raise InputError(f"the geometry in '{path}' is not valid ({count} errors); make it again.") from None
 
 
 def _metadata(path: Path) -> dict[bytes, bytes]:

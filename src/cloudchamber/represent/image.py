@@ -34,11 +34,12 @@ from cloudchamber.events import Beams, Events
 from cloudchamber.physics.kinematics import Momenta, center_of_mass_energy, center_of_mass_rapidity
 from cloudchamber.physics.pdg import species
 from cloudchamber.physics.pixels import Filled, Pixels
+from cloudchamber.represent.decoded import Decoded
 from cloudchamber.represent.rescale import RESCALINGS, Rescaling, Straight
 from cloudchamber.tensors.batch import Batch, Bundle
 from cloudchamber.tensors.rng import Rng
 
-__all__ = ["EMPTY", "Decoded", "ImageRepresentation", "Intensity", "Place"]
+__all__ = ["EMPTY", "ImageRepresentation", "Intensity", "Place"]
 
 Array = NDArray[np.float64]
 Intensity = Literal["z", "pT"]
@@ -55,20 +56,6 @@ _PSEUDO_COUNTS_OF_PARTS = 200.0
 _LEAST_RATE = 1e-7
 _INTENSITIES: tuple[Intensity, ...] = ("z", "pT")
 _PLACES: tuple[Place, ...] = ("centre", "smeared")
-
-
-class Decoded(NamedTuple):
-    """What images mean, in the lab frame.
-
-    Attributes:
-        scattered: four-momenta (E, px, py, pz) of the scattered electrons, shape (B, 4), GeV.
-        particles: columns pdg_id, px, py, pz and mass of the others, each of shape (n,), GeV.
-        event: event number of each, shape (n,).
-    """
-
-    scattered: Array
-    particles: dict[str, NDArray[np.generic]]
-    event: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,9 +30,10 @@ from cloudchamber.physics.acceptance import PUBLISHED_SPECIES, Acceptance
 from cloudchamber.physics.dis import ELECTRON_MASS
 from cloudchamber.physics.kinematics import Momenta, azimuth_difference
 from cloudchamber.physics.pdg import species
+from cloudchamber.represent.decoded import Decoded
 from cloudchamber.tensors.batch import Batch, Bundle
 
-__all__ = ["ACCEPTANCE", "AZIMUTHS", "Azimuth", "Circle", "Decoded", "Line", "PublishedRepresentation"]
+__all__ = ["ACCEPTANCE", "AZIMUTHS", "Azimuth", "Circle", "Line", "PublishedRepresentation"]
 
 Array = NDArray[np.float64]
 
@@ -142,20 +143,6 @@ class Standard(NamedTuple):
         """Numbers that were standardised, shape (n, F)."""
         values: Array = (scores.double() * self.deviation + self.mean).numpy()
         return values
-
-
-class Decoded(NamedTuple):
-    """What the numbers of some events mean.
-
-    Attributes:
-        scattered: four-momenta (E, px, py, pz) of the scattered electrons, shape (B, 4), GeV.
-        particles: columns pdg_id, px, py, pz and mass of the others, each of shape (n,), GeV.
-        event: event number of each, shape (n,).
-    """
-
-    scattered: Array
-    particles: dict[str, NDArray[np.generic]]
-    event: NDArray[np.int64]
 
 
 class _Particles(NamedTuple):
