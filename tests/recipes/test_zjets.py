@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from cloudchamber.cli.main import main
+from cloudchamber.errors import InputError
 from cloudchamber.events import Events
 from cloudchamber.formats import files, parquet
 from cloudchamber.physics.zjets import faults
 from cloudchamber.recipes import store
+from cloudchamber.recipes.config import load_preset
 from cloudchamber.recipes.generation import load
 from cloudchamber.recipes.store import load_model, save_model
 from cloudchamber.represent.vector import VectorRepresentation, values_of
@@ -27,13 +29,11 @@ sampling = { calls = 4, sampler = "heun" }
 [vector]
 width = 8
 depth = 1
-couplings = 2
-bins = 4
 """
 MODELS = {
     "flow matching": "",
     "ddpm": '[vector.process]\nschedule = "ddpm-linear"\ntarget = "v"\ntimes = "uniform"\nsteps = 1000\n',
-    "flow": 'model = "flow"\n',
+    "flow": 'model = "flow"\ncouplings = 2\nbins = 4\n',
     "jetgpt": 'model = "jetgpt"\nazimuth = "circle"\nmuons = "mass"\nthreshold = "edge"\ncomponents = 4\n',
 }
 
@@ -209,3 +209,21 @@ def test_a_model_of_jets_is_listed(
     monkeypatch.setattr(store, "pretrained_folder", lambda: tmp_path)
     assert command("models") == 0
     assert "pp, 13 TeV" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        ("near = 6", "near is only known to model = 'jetgpt'"),
+        ('model = "flow"\ncomponents = 8', "components is only known to model = 'jetgpt'"),
+        ('model = "jetgpt"\nazimuth = "circle"\nbins = 4', "bins is only known to model = 'flow'"),
+        ('threshold = "edge"', "threshold = 'edge' needs model = 'jetgpt'"),
+        ('azimuth = "circle"', "need each other"),
+        ('model = "jetgpt"\nazimuth = "circle"\nwidth = 20\nheads = 8', "a multiple of the number of heads"),
+    ],
+)
+def test_what_a_model_of_vectors_does_not_know_is_refused(tmp_path: Path, lines: str, sentence: str) -> None:
+    head = 'name = "x"\ndescription = "x"\nlevel = "stable"\nfamily = "zjets"\n[vector]\n'
+    (tmp_path / "x.toml").write_text(head + lines + "\n")
+    with pytest.raises(InputError, match=sentence):
+        load_preset(str(tmp_path / "x.toml"))

@@ -130,6 +130,10 @@ class ImageStage(Section):
         return self
 
 
+_MODEL_OF = {"components": "jetgpt", "near": "jetgpt", "heads": "jetgpt", "couplings": "flow", "bins": "flow"}
+"""Of numbers that the other models of vectors do not have."""
+
+
 class VectorStage(Section):
     """Muons and jets as vectors, and their model in the family zjets."""
 
@@ -155,6 +159,9 @@ class VectorStage(Section):
             raise ValueError("threshold = 'edge' needs model = 'jetgpt'")
         if self.model == "jetgpt" and self.width % self.heads:
             raise ValueError("the width must be a multiple of the number of heads")
+        for name, model in _MODEL_OF.items():
+            if self.model != model and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} is only known to model = '{model}'")
         return self
 
 
