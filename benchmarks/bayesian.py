@@ -4,7 +4,7 @@
     python benchmarks/bayesian.py --data zjets --folder runs/bayesian --docs docs
 
 Small models of Z + jets are trained as `train` does it, on the first events of the data and on the same
-events with a region of the first jet's pseudorapidity thinned by ten. Each makes events of several draws of its weights
+events with a region of the first jet's |eta| thinned by ten. Each makes events of several draws of its weights
 (as `generate --draws` does), with one, two and three jets apart. The rest of the data is the truth. For every bin of
 thirty spectra, ten of each number of jets, all chosen before any was looked at,
 
@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from bayesian_page import draw_gap, draw_pulls, draw_spectra, page, write_page
-from bayesian_spectra import JETS, KEPT, SPECTRA, THINNED, Counted, gap_growth, gap_spectrum, table_of_pulls
+from bayesian_spectra import JETS, KEPT, SPECTRA, Counted, gap_growth, gap_spectrum, in_the_gap, table_of_pulls
 from numpy.typing import NDArray
 
 from cloudchamber.data.split import split
@@ -95,7 +95,7 @@ def write_samples(chosen: argparse.Namespace) -> Events:
     first = training.flat("pz"), np.hypot(training.flat("px"), training.flat("py"))
     place = np.concatenate([[0], np.cumsum(training.counts)[:-1]]) + 2
     eta = np.arcsinh(first[0][place] / first[1][place])
-    inside = (eta > THINNED[0]) & (eta < THINNED[1])
+    inside = in_the_gap(eta)
     kept = ~inside | (np.cumsum(inside) % KEPT == 0)
     parquet.write(chosen.folder / "full.parquet", training)
     parquet.write(chosen.folder / "thinned.parquet", training[np.flatnonzero(kept)])
@@ -114,6 +114,15 @@ def trained(name: str, chosen: argparse.Namespace) -> Generator:
         train_preset(preset(chosen), chosen.folder / f"{name}.parquet", run, device="cpu", precision="float32",
                      seed=chosen.seed)  # fmt: skip
     return load(str(run))
+
+
+def calls(chosen: argparse.Namespace) -> dict[str, int]:
+    """The option of `sample` of a model with diffusion.
+
+    Args:
+        chosen: the options of the command.
+    """
+    return {"calls": chosen.calls} if chosen.model == "diffusion" else {}
 
 
 def by_jets(events: Events) -> Mapping[int, JetEvents]:
@@ -146,8 +155,9 @@ def drawn_counts(generator: Generator, chosen: argparse.Namespace, edges: Sequen
     rows: list[list[Array]] = [[] for _ in SPECTRA]
     for draw in range(chosen.draws):
         for jets in JETS:
-            options = {"draw": draw, "jets": jets, "calls": chosen.calls}
-            made = JetEvents.of(generator.sample(chosen.generated, 10 * draw + jets, **options))
+            made = JetEvents.of(
+                generator.sample(chosen.generated, 10 * draw + jets, draw=draw, jets=jets, **calls(chosen))
+            )
             for row, spectrum, bins in zip(rows, SPECTRA, edges, strict=True):
                 if spectrum.jets == jets:
                     row.append(counts(spectrum.values(made), bins))
@@ -201,7 +211,7 @@ def gap(
         rows = []
         with one_thread():
             for draw in range(chosen.draws):
-                made = generator.sample(chosen.gap_events, 5_000 + draw, draw=draw, jets=1, calls=chosen.calls)
+                made = generator.sample(chosen.gap_events, 5_000 + draw, draw=draw, jets=1, **calls(chosen))
                 rows.append(counts(one.values(JetEvents.of(made)), edges))
         np.save(kept, rows)
     seen = by_jets(parquet.read(chosen.folder / f"{name}.parquet"))[1]

@@ -102,15 +102,28 @@ def draw_gap(full: Counted, thinned: Counted, path: Path) -> None:
             upper.stairs(one.mean / np.diff(one.edges), one.edges, color=colour, label=name)
             lower.stairs(one.band("draws") / one.mean, one.edges, color=colour)
         for axes in (upper, lower):
-            axes.axvspan(*THINNED, color="0.9", zorder=0)
+            for side in (-1, 1):
+                axes.axvspan(side * THINNED[0], side * THINNED[1], color="0.9", zorder=0)
         upper.set_ylabel("share per unit")
-        upper.set_ylim(0, 0.25)
+        upper.set_ylim(0, 0.3)
         upper.legend(frameon=False, fontsize=8, loc="upper left")
         lower.set_ylabel("spread / share")
         lower.set_xlabel(SPECTRA[gap_spectrum()].label + " of events with one jet")
         lower.set_ylim(0)
         figure.savefig(path, dpi=130)
         plt.close(figure)
+
+
+MODELS = {"diffusion": "Flow matching", "jetgpt": "JetGPT"}
+
+
+def calls_of(chosen: argparse.Namespace) -> str:
+    """How many network calls events take.
+
+    Args:
+        chosen: the options of the command.
+    """
+    return f"{chosen.calls} network calls a stage" if chosen.model == "diffusion" else "a network call a number"
 
 
 def page(rows: Sequence[Row], found: Sequence[Counted], growth: float, chosen: argparse.Namespace) -> str:
@@ -123,10 +136,10 @@ def page(rows: Sequence[Row], found: Sequence[Counted], growth: float, chosen: a
         chosen: the options of the command.
     """
     lines = [
-        f"{chosen.events:,} training events, {chosen.steps:,} steps of {chosen.batch} events, networks of width "
-        f"{chosen.width}; Bayesian layers: {chosen.layers}, temperature {chosen.temperature:g}; {chosen.draws} draws "
-        f"of {chosen.generated:,} events for each number of jets, {chosen.calls} network calls a stage; bulk bins: "
-        f"{chosen.fewest:g} training events.",
+        f"{MODELS[chosen.model]}, {chosen.events:,} training events, {chosen.steps:,} steps of {chosen.batch} events, "
+        f"networks of width {chosen.width}; Bayesian layers: `{chosen.layers}`, temperature {chosen.temperature:g}; "
+        f"{chosen.draws} draws of {chosen.generated:,} events for each number of jets, "
+        f"{calls_of(chosen)}; bulk bins: {chosen.fewest:g} training events.",
         "",
         "| spectra | bulk bins | " + " | ".join(f"width: {name}" for name in KINDS.values())
         + " | spread of the draws / share | band / share |",

@@ -13,7 +13,7 @@ from cloudchamber.physics.zjets import JetEvents
 
 Array = NDArray[np.float64]
 THINNED, KEPT = (0.5, 1.5), 10
-"""Region of the first jet's pseudorapidity, and one of how many of its events is kept."""
+"""Region of the first jet's |eta|, and one of how many of its events is kept."""
 JETS = (1, 2, 3)
 
 
@@ -251,10 +251,19 @@ def gap_growth(full: Counted, thinned: Counted) -> float:
     ratios = []
     for one in (thinned, full):
         centres = (one.edges[1:] + one.edges[:-1]) / 2
-        inside = (centres > THINNED[0]) & (centres < THINNED[1])
+        inside = in_the_gap(centres)
         relative = one.band("draws") / one.mean
         ratios.append(np.sqrt(np.mean(relative[inside] ** 2) / np.mean(relative[~inside] ** 2)))
     return float(ratios[0] / ratios[1])
+
+
+def in_the_gap(eta: Array) -> NDArray[np.bool_]:
+    """Whether the first jet is where training events are left out: on both sides, as models know that beams are equal.
+
+    Args:
+        eta: its pseudorapidity.
+    """
+    return (abs(eta) > THINNED[0]) & (abs(eta) < THINNED[1])
 
 
 def gap_spectrum() -> int:
