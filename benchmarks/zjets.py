@@ -5,8 +5,8 @@
       cloudchamber simulate zjets --jets $jets --events 300000 --seed 2$jets --out data/test-$jets
     done
     python benchmarks/zjets.py train --data data/train --folder runs --minutes 20
-    python benchmarks/zjets.py images --data data/train --out data/images.parquet
-    cloudchamber train zjets-jetgpt --init runs/zjets-jetgpt --data data/images.parquet --out again --max-time 20m
+    python benchmarks/zjets.py several --data data/train --out data/several.parquet
+    cloudchamber train zjets-jetgpt --init runs/zjets-jetgpt --data data/several.parquet --out again --max-time 20m
     python benchmarks/zjets.py sizes --data data/train --folder runs --minutes 20 --sizes 10000 100000
     python benchmarks/zjets.py judge --folder runs --reference data/test-1 data/test-2 data/test-3 --events 300000
     python benchmarks/zjets.py judge --folder runs --reference data/test-2 data/test-3 --events 300000 \
@@ -14,11 +14,10 @@
     python benchmarks/zjets.py page --folder runs --out docs
 
 `train` gives every model the same time on one process and goes on where it stopped; runs that were trained otherwise
-may stand in the folder under the names of the presets instead. `images` writes events with two or three jets in all
-four orientations that collisions of equal beams do not tell apart, and twice as many with one jet as those have been.
-`judge` makes events of one, two and three jets with every run, measures them, and keeps what it has measured; once
-more with events outside of the cuts drawn again, for the models that have such. `page` writes docs/zjets.md and its
-figures from that.
+may stand in the folder under the names of the presets instead. `several` writes the events with two or three jets and
+half as many with one, for a longer training of what is rare. `judge` makes events of one, two and three jets with
+every run, measures them, and keeps what it has measured; once more with events outside of the cuts drawn again, for the
+models that have such. `page` writes docs/zjets.md and its figures from that.
 """
 
 import json
@@ -94,22 +93,13 @@ def sizes(
 
 
 @app.command()
-def images(*, data: Data, out: Annotated[Path, typer.Option(help="File of events.")]) -> None:
-    """Write events with several jets and their mirror images, and some with one jet, in random order."""
+def several(*, data: Data, out: Annotated[Path, typer.Option(help="File of events.")]) -> None:
+    """Write the events with several jets, and half as many with one jet, in random order."""
     events = files.read(data)
     jets = events.counts - 2
-    several = events[np.flatnonzero(jets > 1)]
-    one = events[np.flatnonzero(jets == 1)[: 2 * len(several)]]
-    turned = [_image(several, y, z) for y in (1, -1) for z in (1, -1)]
-    together = Events.concatenate([*turned, one])
-    parquet.write(out, together[np.random.default_rng(1).permutation(len(together))])
-
-
-def _image(events: Events, y: int, z: int) -> Events:
-    """Events with the signs of p_y and p_z multiplied."""
-    flat = {name: events.flat(name) for name in events.particles.fields}
-    flat |= {"py": y * flat["py"], "pz": z * flat["pz"]}
-    return Events.from_flat(events.counts, flat, run=events.run)
+    several = np.flatnonzero(jets > 1)
+    chosen = np.concatenate([several, np.flatnonzero(jets == 1)[: len(several) // 2]])
+    parquet.write(out, events[np.random.default_rng(1).permutation(chosen)])
 
 
 def _train(name: str, data: Path, out: Path, minutes: float) -> None:

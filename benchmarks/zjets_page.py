@@ -83,9 +83,10 @@ edges in pT by their coordinates, and learn the cut on Delta R as well as they c
 events outside of the cuts were drawn until they were inside (`generate --inside-cuts`): that takes away what leaks
 through the cut, and leaves the blur above it.
 
-The JetGPT here is the shipped `zjets`. Its first 35 minutes, on 588,000 events, came before it was told of earlier jets
-and had components around them, whose weights then began at zero and at a logit of -2; 24 minutes on mirror images
-followed (`zjets.py images`).
+The JetGPT here is the shipped `zjets`, which was trained while it was built: 35 minutes on 588,000 events, 40 on events
+with several jets and their mirror images, and 48 on other 343,000 events (`zjets.py several`), with dropout. What it is
+told of earlier jets, and its components around them, grew in between; new inputs began with weights of zero, and new
+components with small probabilities. `train zjets-jetgpt` has all of it from the start.
 """
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cloudchamber.models.jetgpt import JetGPT
 from cloudchamber.tensors.batch import Batch
-from cloudchamber.tensors.rng import RowRng
+from cloudchamber.tensors.rng import Rng, RowRng
 from cloudchamber.tensors.support import Arcs, Circle, Interval, Line, Support
 
 
@@ -19,6 +19,7 @@ class Told(NamedTuple):
     direction: Tensor
     told: Tensor
     near: Tensor
+    reach: Tensor
 
 
 class ToyRules:
@@ -36,7 +37,11 @@ class ToyRules:
     def recoil(self, column: int, rows: Tensor) -> Told:
         direction = rows[:, 0].double() if column else torch.zeros(len(rows)).double()
         near = torch.stack([direction + 1, direction - 0.5], dim=1)
-        return Told(direction, direction[:, None].float(), near)
+        reach = torch.stack([0.5 + direction**2, torch.ones_like(direction)], dim=1)
+        return Told(direction, direction[:, None].float(), near, reach)
+
+    def mirrored(self, rows: Tensor, rng: Rng) -> Tensor:
+        return rows
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from cloudchamber.events import Events
 from cloudchamber.physics.zjets import R_MIN, JetEvents, closest_pair, faults
 from cloudchamber.represent.vector import STAGES, Layout, VectorRepresentation, VectorValues, values_of
 from cloudchamber.represent.vector_map import AZIMUTHS, MUONS, THRESHOLDS, Azimuth, Muons, Threshold, VectorMap
+from cloudchamber.tensors.rng import RowRng
 from cloudchamber.tensors.support import Circle, Interval
 
 CHOICES = [VectorMap(*choice) for choice in product(AZIMUTHS, (True, False), MUONS, THRESHOLDS)]
@@ -173,14 +174,14 @@ def test_jets_recoil_from_the_sum_of_what_is_before(zjets_events: Events) -> Non
 
 
 def test_earlier_jets_are_told_before_an_azimuth(zjets_events: Events) -> None:
-    """Where they are from the direction and in pseudorapidity, and half of the forbidden arc; zeros for what is not."""
+    """Where they are from the direction and in pseudorapidity, and the forbidden arc; zeros for what is not known."""
     representation = fitted(zjets_events, "circle", "sequence", "mass", "edge")
     found, rules = values_of(zjets_events), representation.rules()
     rows = representation.scores(found)[0][found.jets == 3]
     values = found.values[found.jets == 3]
     known = rules.recoil(16, rows)
     for k in (0, 1):
-        cosine, sine, gap, arc = known.told[:, 5 + 4 * k : 9 + 4 * k].double().T
+        cosine, sine, gap, arc, *bumps = known.told[:, 5 + 7 * k : 12 + 7 * k].double().T
         turn = values[:, 8 + 4 * k] - known.direction
         expected = torch.stack([turn.cos(), turn.sin()])
         torch.testing.assert_close(torch.stack([cosine, sine]), expected, atol=1e-4, rtol=0)
@@ -190,15 +191,29 @@ def test_earlier_jets_are_told_before_an_azimuth(zjets_events: Events) -> None:
         assert support.arcs is not None
         forbidden = (0.16 - gap.square()).clamp(min=0).sqrt()
         torch.testing.assert_close(arc, forbidden, atol=2e-3, rtol=0)
-    assert torch.equal(known.near, values[:, [8, 12]])
+        for width, bump in zip((0.5, 1.0, 2.0), bumps, strict=True):
+            torch.testing.assert_close(bump, (-((gap / width) ** 2) / 2).exp(), atol=1e-4, rtol=0)
+    for k in (0, 1):
+        gap = values[:, 14] - values[:, 6 + 4 * k]
+        beside = known.near[:, 2 * k : 2 * k + 2] - values[:, 8 + 4 * k, None]
+        delta_r = torch.hypot(beside, gap[:, None])
+        torch.testing.assert_close(delta_r, gap.abs().clamp(min=0.55)[:, None].expand(-1, 2), atol=1e-4, rtol=0)
+        assert (beside[:, 0] <= 0).all()
+        assert (beside[:, 1] >= 0).all()
+        expected = torch.hypot(gap, torch.tensor(0.4).double()).clamp(max=1)[:, None].expand(-1, 2)
+        torch.testing.assert_close(known.reach[:, 2 * k : 2 * k + 2], expected, atol=1e-4, rtol=0)
     assert (rules.recoil(13, rows).near == 0).all()
+    assert (rules.recoil(14, rows).reach == 1).all()
     for k, near in enumerate(rules.recoil(14, rows).near.T):
         moved = rows.clone()
         moved[:, 14] = near
         eta = representation.values([moved], found.jets[found.jets == 3]).values[:, 14]
-        torch.testing.assert_close(eta, values[:, 6 + 4 * k], atol=1e-4, rtol=0)
+        side = 0.55 if k % 2 else -0.55
+        torch.testing.assert_close(eta - values[:, 6 + 4 * (k // 2)], torch.full_like(eta, side), atol=1e-4, rtol=0)
+    assert (rules.recoil(10, rows).near[:, 2:] == 0).all()
     assert (rules.recoil(8, rows).told[:, 5:] == 0).all()
-    assert (rules.recoil(12, rows).told[:, 9:] == 0).all()
+    assert (rules.recoil(14, rows).told[:, [8, 9, 10, 11]] == 0).all()
+    assert (rules.recoil(12, rows).told[:, 12:] == 0).all()
     before = rules.recoil(13, rows).told
     rows[:, 13:] = 7.0
     assert torch.equal(rules.recoil(13, rows).told, before)
@@ -210,3 +225,22 @@ def test_other_events_are_refused(primary_events: Events, zjets_events: Events) 
     muons = zjets_events.select(ak.local_index(zjets_events.particles) < 2)
     with pytest.raises(InputError, match="simulate zjets"):
         values_of(muons)
+
+
+def test_mirror_images_have_the_other_signs_of_two_momenta(zjets_events: Events) -> None:
+    representation = fitted(zjets_events, "circle", "sequence", "mass", "edge")
+    found, rules = values_of(zjets_events), representation.rules()
+    rows = representation.scores(found)[0]
+    images = representation.values([rules.mirrored(rows, RowRng((3,), len(rows)))], found.jets).values
+    draws = RowRng((3,), len(rows)).uniform(2) < 0.5
+    assert 0.45 < float(draws.double().mean()) < 0.55
+    for column in range(found.values.shape[1]):
+        there = found.jets > (column - 5) // 4
+        sign = torch.ones(len(rows)).double()
+        if column in (4, 8, 12, 16):
+            sign = 1.0 - 2.0 * draws[:, 0]
+        elif column in (1, 3, 6, 10, 14):
+            sign = 1.0 - 2.0 * draws[:, 1]
+        torch.testing.assert_close(
+            images[there, column], sign[there] * found.values[there, column], atol=1e-4, rtol=1e-4
+        )

@@ -5,13 +5,15 @@ r"""JetGPT: the numbers of an event one after the other, each from a mixture tha
 A causal transformer gives the mixture of each number, of normal distributions on the line or on the circle. What is
 known of a number before it is drawn is taken from rules: a number that has edges is drawn from the cut mixture
 (`models.truncated`), so nothing lies beyond them, and angles are told from a direction that depends on the numbers
-before. Some components are told from other places, such as where an earlier jet is: what is near to it would otherwise
-be learnt anew for every place. Events may end early: rows have as many numbers as their mask says.
+before. Some components are told from other places, such as where an earlier jet is, and in units of how far around
+them the number may lie: what is near to a place would otherwise be learnt anew for each. Events may end early: rows
+have as many numbers as their mask says.
 """
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +53,26 @@ class Known(Protocol):
         """Places near to which the number may lie, shape (B, K)."""
         ...
 
+    @property
+    def reach(self) -> Tensor:
+        """How far around them it may lie, shape (B, K)."""
+        ...
+
+
+class _Origins(NamedTuple):
+    """From where components are told; of `Known`."""
+
+    direction: Tensor
+    near: Tensor
+    reach: Tensor
+
+    @classmethod
+    def of(cls, known: Known) -> "_Origins":
+        return cls(known.direction, known.near, known.reach)
+
+    def select(self, rows: Tensor) -> "_Origins":
+        return _Origins(*(one[rows] for one in self))
+
 
 class Rules(Protocol):
     """What is known of each number before it is drawn."""
@@ -71,6 +93,10 @@ class Rules(Protocol):
         """What is told of it, given the numbers before."""
         ...
 
+    def mirrored(self, rows: Tensor, rng: Rng) -> Tensor:
+        """Rows that are as probable as these."""
+        ...
+
 
 class JetGPT(nn.Module):
     """Autoregressive model of the numbers in `x` (B, L, 1), as far as the mask goes, given `context`.
@@ -83,17 +109,18 @@ class JetGPT(nn.Module):
         width: features inside the network.
         depth: transformer blocks.
         heads: attention heads.
+        dropout: see `nets.layers.ModulatedBlock`.
     """
 
     def __init__(
         self, rules: Rules, context: int, *, components: int = 24, near: int = 0, width: int = 64, depth: int = 3,
-        heads: int = 4,
+        heads: int = 4, dropout: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__()
         self.rules, self.components, self.near = rules, components, near
         paired = near * rules.NEAR
         self.net = NumberTransformer(rules.circular, rules.TOLD, context, 3 * (components + paired), width=width,
-                                     depth=depth, heads=heads)  # fmt: skip
+                                     depth=depth, heads=heads, dropout=dropout)  # fmt: skip
         for angle, head in zip(rules.circular, self.net.outputs, strict=True):
             assert isinstance(head, nn.Linear)
             nn.init.zeros_(head.weight)
@@ -107,13 +134,15 @@ class JetGPT(nn.Module):
             head.bias.data.copy_(torch.cat(first))
 
     def losses(self, rows: Batch, rng: Rng) -> Mapping[str, Tensor]:
-        """Minus the log-density of each row, with numbers that rounding has put beyond an edge put back.
+        """Minus the log-density of a mirror image of each row; numbers that rounding put beyond an edge are put back.
 
         Args:
             rows: a batch.
-            rng: not used; the loss is exact.
+            rng: random stream of the images.
         """
-        return {"nll": -self._summed(rows, TruncatedMixture.log_prob_inside)}
+        assert rows.mask is not None
+        image = self.rules.mirrored(rows.x[..., 0], rng) * rows.mask
+        return {"nll": -self._summed(replace(rows, x=image[..., None]), TruncatedMixture.log_prob_inside)}
 
     def log_prob(self, rows: Batch) -> Tensor:
         """Log-density of the numbers of each row, shape (B,); minus infinity beyond an edge.
@@ -133,7 +162,7 @@ class JetGPT(nn.Module):
         for column, one in enumerate(known):
             there = rows.mask[:, column].nonzero()[:, 0]
             if len(there):
-                mixture = self._mixture(column, out[column][there], one.direction[there], one.near[there])
+                mixture = self._mixture(column, out[column][there], _Origins.of(one).select(there))
                 support = self.rules.support(column, x[there])
                 total = total.index_add(0, there, log_prob(mixture, x[there, column], support))
         return total
@@ -162,17 +191,19 @@ class JetGPT(nn.Module):
             known = self.rules.recoil(column, sofar)
             before = sofar[:, -1].float() if column else None
             out, cache = self.net.step(before, known.told, cache)
-            mixture = self._mixture(column, out, known.direction, known.near)
+            mixture = self._mixture(column, out, _Origins.of(known))
             x[rows, column] = mixture.sample(draws[rows, column], self.rules.support(column, sofar))
         return x[..., None]
 
-    def _mixture(self, column: int, out: Tensor, direction: Tensor, near: Tensor) -> TruncatedMixture:
+    def _mixture(self, column: int, out: Tensor, origins: _Origins) -> TruncatedMixture:
         logits, means, widths = out.double().chunk(3, dim=1)
         angle = self.rules.circular[column]
-        origin = direction if angle else torch.zeros_like(direction)
-        places = torch.cat([origin[:, None].expand(-1, self.components), near.repeat_interleave(self.near, 1)], dim=1)
+        origin = origins.direction if angle else torch.zeros_like(origins.direction)
         widths = math.log(_WIDEST) + _log_sigmoid(widths) if angle else widths.clamp(_LEAST, _MOST)
-        return TruncatedMixture(logits, means + places, widths)
+        first, unit = (one[:, None].expand(-1, self.components) for one in (origin, torch.ones_like(origin)))
+        places = torch.cat([first, origins.near.repeat_interleave(self.near, 1)], dim=1)
+        reach = torch.cat([unit, origins.reach.repeat_interleave(self.near, 1)], dim=1)
+        return TruncatedMixture(logits, places + means * reach, widths + reach.log())
 
 
 def _log_sigmoid(widths: Tensor) -> Tensor:

@@ -27,13 +27,14 @@ class NumberTransformer(nn.Module):
         depth: blocks.
         heads: attention heads.
         frequencies: of the features of a number, harmonics for angles.
+        dropout: see `nets.layers.ModulatedBlock`.
     """
 
     frequencies: Tensor
 
     def __init__(
         self, circular: Sequence[bool], told: int, context: int, outputs: int, *, width: int = 64, depth: int = 3,
-        heads: int = 4, frequencies: int = 6,
+        heads: int = 4, frequencies: int = 6, dropout: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__()
         self.circular = tuple(circular)
@@ -47,7 +48,7 @@ class NumberTransformer(nn.Module):
         self.told = nn.Linear(told, width)
         self.positions = nn.Embedding(len(circular), width)
         self.condition = mlp(context, width, width)
-        self.blocks = nn.ModuleList(ModulatedBlock(width, heads) for _ in range(depth))
+        self.blocks = nn.ModuleList(ModulatedBlock(width, heads, dropout=dropout) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.outputs = nn.ModuleList(nn.Linear(width, outputs) for _ in circular)
 

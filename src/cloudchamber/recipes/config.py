@@ -130,7 +130,10 @@ class ImageStage(Section):
         return self
 
 
-_MODEL_OF = {"components": "jetgpt", "near": "jetgpt", "heads": "jetgpt", "couplings": "flow", "bins": "flow"}
+_MODEL_OF = {
+    **dict.fromkeys(("components", "near", "heads", "dropout"), "jetgpt"),
+    **dict.fromkeys(("couplings", "bins"), "flow"),
+}
 """Of numbers that the other models of vectors do not have."""
 
 
@@ -149,6 +152,7 @@ class VectorStage(Section):
     components: int = Field(default=24, ge=1, le=1024, description="of a mixture of jetgpt")
     near: int = Field(default=0, ge=0, le=1024, description="components of jetgpt around each earlier jet")
     heads: int = Field(default=4, ge=1, le=64, description="of attention in jetgpt")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="share that training leaves out of jetgpt's blocks")
     process: Process = Process(times="uniform")
 
     @model_validator(mode="after")

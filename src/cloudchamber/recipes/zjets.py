@@ -45,7 +45,7 @@ def build_zjets(preset: Preset, representation: VectorRepresentation) -> Cascade
     if vector.model == "jetgpt":
         model = JetGPT(
             representation.rules(), representation.CONDITIONS, components=vector.components, near=vector.near,
-            width=vector.width, depth=vector.depth, heads=vector.heads,
+            width=vector.width, depth=vector.depth, heads=vector.heads, dropout=vector.dropout,
         )  # fmt: skip
         return Cascade({EVENT: model})
     sizes = enumerate(zip(STAGES, representation.sizes, strict=True))

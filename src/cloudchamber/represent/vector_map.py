@@ -28,7 +28,7 @@ from torch import Tensor
 
 __all__ = [
     "AZIMUTHS", "JET_SIZE", "MUONS", "MUONS_SIZE", "THRESHOLDS", "Azimuth", "Muons", "Threshold", "VectorMap",
-    "is_azimuth", "jet_columns",
+    "is_azimuth", "is_pseudorapidity", "jet_columns",
 ]  # fmt: skip
 
 Azimuth = Literal["line", "turned", "circle"]
@@ -182,6 +182,18 @@ def is_azimuth(column: int) -> bool:
     [4, 8, 12, 16]
     """
     return column >= _PHI and (column - _PHI) % JET_SIZE == 0
+
+
+def is_pseudorapidity(column: int) -> bool:
+    """Whether a number of a row is a pseudorapidity.
+
+    Args:
+        column: its place.
+
+    >>> [column for column in range(17) if is_pseudorapidity(column)]
+    [1, 3, 6, 10, 14]
+    """
+    return column in _ETA or (column >= MUONS_SIZE and (column - MUONS_SIZE) % JET_SIZE == 1)
 
 
 def jet_columns(v: Tensor) -> list[tuple[int, int, int, int]]:
