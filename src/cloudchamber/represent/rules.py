@@ -4,7 +4,9 @@ Where it may lie: azimuths on a circle, those of later jets outside of the arcs 
 of jets above 20 GeV and, in falling order, below that of the jet before, if the map leaves these edges to the model.
 And where it is likely to lie: jets recoil from what there is already, so azimuths are best told from the direction
 opposite to the sum of the particles before, and a model is told the size, rapidity and mass of that sum. Jets also come
-in pairs: a model is told where earlier jets lie from that direction and in pseudorapidity, and the arcs around them.
+in pairs: a model is told where earlier jets lie from that direction and in pseudorapidity, the arcs around them, and
+the places on both sides of them where a jet is often found. Two equal beams prefer no direction, so an event is as
+probable as its mirror images.
 """
 
 import math
