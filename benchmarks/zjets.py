@@ -8,7 +8,8 @@
     python benchmarks/zjets.py several --data data/train --out data/several.parquet
     cloudchamber train zjets-jetgpt --init runs/zjets-jetgpt --data data/several.parquet --out again --max-time 20m
     python benchmarks/zjets.py sizes --data data/train --folder runs --minutes 20 --sizes 10000 100000
-    python benchmarks/zjets.py judge --folder runs --reference data/test-1 data/test-2 data/test-3 --events 300000
+    python benchmarks/zjets.py judge --folder runs --reference data/test-1 data/test-2 data/test-3 --events 300000 \
+        --other data/more
     python benchmarks/zjets.py judge --folder runs --reference data/test-2 data/test-3 --events 300000 \
         --jets 2 --jets 3 --inside-cuts
     python benchmarks/zjets.py page --folder runs --out docs
@@ -17,7 +18,8 @@
 may stand in the folder under the names of the presets instead. `several` writes the events with two or three jets and
 half as many with one, for a longer training of what is rare. `judge` makes events of one, two and three jets with
 every run, measures them, and keeps what it has measured; once more with events outside of the cuts drawn again, for the
-models that have such. `page` writes docs/zjets.md and its figures from that.
+models that have such. With `--other` it also judges other events of Pythia8. `page` writes docs/zjets.md and its
+figures from that.
 """
 
 import json
@@ -28,7 +30,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from zjets_page import REDRAWN, write_page
+from zjets_page import REDRAWN, TRUTH, write_page
 
 from cloudchamber.errors import InputError
 from cloudchamber.evaluate.budget import BUDGETS, FEWEST_EVENTS, Budget
@@ -114,9 +116,11 @@ def judge(
     pairs: Annotated[int, typer.Option(help="Truth-truth pairs of the floors.")] = 3,
     numbers: Annotated[list[int], typer.Option("--jets", help="Numbers of jets.")] = list(range(1, 1 + MOST_JETS)),  # noqa: B006
     inside_cuts: Annotated[bool, typer.Option("--inside-cuts", help="Draw events outside of the cuts again.")] = False,
+    other: Annotated[Path | None, typer.Option(help="More events of Pythia8, judged as if a model made them.")] = None,
 ) -> None:  # fmt: skip
     """Make and measure events of every run."""
     truth = Events.concatenate([files.read(path) for path in reference])
+    more = None if other is None else files.read(other)
     (folder / JUDGED).mkdir(exist_ok=True)
     for jets in numbers:
         known = of_one_multiplicity(truth, jets)
@@ -127,6 +131,9 @@ def judge(
             BUDGETS["quick"], name="benchmark", events=min(events, len(known)), figure_events=0, pairs=pairs,
             classifier_pairs=pairs,
         )  # fmt: skip
+        itself = folder / JUDGED / f"{TRUTH}-{jets}"
+        if more is not None and not itself.with_name(itself.name + ".json").exists():
+            _measure(of_one_multiplicity(more, jets), None, itself, known, budget)
         for run in sorted(path for path in folder.iterdir() if (path / "card.json").exists()):
             place = folder / JUDGED / f"{run.name}{REDRAWN * inside_cuts}-{jets}"
             if not place.with_name(place.name + ".json").exists() and not (inside_cuts and _has_edges(run)):
@@ -141,9 +148,14 @@ def _has_edges(run: Path) -> bool:
 def _judge(run: Path, place: Path, wanted: PhaseSpace, truth: Events, budget: Budget) -> None:
     assert budget.events is not None
     made, cost = _made(run, place.with_name(place.name + ".parquet"), wanted, budget.events)
+    _measure(made, cost, place, truth, budget)
+
+
+def _measure(made: Events, cost: Cost | None, place: Path, truth: Events, budget: Budget) -> None:
     evaluation = evaluate_zjets(made, truth, budget)
     (one,) = evaluation.numbers
-    found = {"cost": asdict(cost), **zjets_document(evaluation, run.name, "reference").model_dump(mode="json")}
+    document = zjets_document(evaluation, place.name, "reference").model_dump(mode="json")
+    found = {"cost": None if cost is None else asdict(cost), **document}
     rows = slice(0, int(one.plan.reference.stop))
     np.savez_compressed(
         place.with_name(place.name + ".npz"), candidate=one.tables[0].astype(np.float32),
