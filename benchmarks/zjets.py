@@ -99,8 +99,8 @@ def several(*, data: Data, out: Annotated[Path, typer.Option(help="File of event
     """Write the events with several jets, and half as many with one jet, in random order."""
     events = files.read(data)
     jets = events.counts - 2
-    several = np.flatnonzero(jets > 1)
-    chosen = np.concatenate([several, np.flatnonzero(jets == 1)[: len(several) // 2]])
+    rare = np.flatnonzero(jets > 1)
+    chosen = np.concatenate([rare, np.flatnonzero(jets == 1)[: len(rare) // 2]])
     parquet.write(out, events[np.random.default_rng(1).permutation(chosen)])
 
 
@@ -133,7 +133,8 @@ def judge(
         )  # fmt: skip
         itself = folder / JUDGED / f"{TRUTH}-{jets}"
         if more is not None and not itself.with_name(itself.name + ".json").exists():
-            _measure(of_one_multiplicity(more, jets), None, itself, known, budget)
+            alike = of_one_multiplicity(more, jets)
+            _measure(alike, None, itself, known, replace(budget, events=min(events, len(known), len(alike))))
         for run in sorted(path for path in folder.iterdir() if (path / "card.json").exists()):
             place = folder / JUDGED / f"{run.name}{REDRAWN * inside_cuts}-{jets}"
             if not place.with_name(place.name + ".json").exists() and not (inside_cuts and _has_edges(run)):

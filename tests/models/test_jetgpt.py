@@ -140,3 +140,34 @@ def test_it_learns_a_distribution_with_edges() -> None:
     entropy = uniform_angle + (math.log(1.5 + 1 / 12) + math.log(2) - 1)
     assert first > entropy + 0.5
     assert last == pytest.approx(entropy, abs=0.15)
+
+
+class TurnedRules(ToyRules):
+    """Mirror images have the other sign of the first number, in half of the rows."""
+
+    def mirrored(self, rows: Tensor, rng: Rng) -> Tensor:
+        sign = torch.where(rng.uniform() < 0.5, -1.0, 1.0).to(rows)
+        return torch.cat([rows[:, :1] * sign[:, None], rows[:, 1:]], dim=1)
+
+
+def test_the_loss_is_that_of_mirror_images(model: JetGPT) -> None:
+    x = torch.tensor([[0.6, 1.3, 2.9]]).double().repeat(200, 1)
+    turned = JetGPT(TurnedRules(), 2, components=3, near=1, width=16, depth=2, heads=2).eval()
+    turned.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        losses = turned.losses(rows(x), RowRng((5,), len(x)))["nll"]
+        images = torch.where(RowRng((5,), len(x)).uniform()[:, None] < 0.5, x * torch.tensor([-1.0, 1.0, 1.0]), x)
+        torch.testing.assert_close(losses, -turned.log_prob(rows(images)))
+        assert len(losses.round(decimals=6).unique()) == 2
+
+
+def test_dropout_is_for_training_only() -> None:
+    torch.manual_seed(1)
+    model = JetGPT(ToyRules(), 2, components=3, width=16, depth=2, heads=2, dropout=0.5)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.25)
+    x = rows(torch.tensor([[0.6, 1.3, 2.9]]).double())
+    with torch.no_grad():
+        assert model.log_prob(x) != model.log_prob(x)
+        model.eval()
+        assert model.log_prob(x) == model.log_prob(x)

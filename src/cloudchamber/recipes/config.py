@@ -150,7 +150,7 @@ class VectorStage(Section):
     couplings: int = Field(default=8, ge=1, le=64, description="of the flow")
     bins: int = Field(default=10, ge=2, le=256, description="of a spline of the flow")
     components: int = Field(default=24, ge=1, le=1024, description="of a mixture of jetgpt")
-    near: int = Field(default=0, ge=0, le=1024, description="components of jetgpt around each earlier jet")
+    near: int = Field(default=0, ge=0, le=1024, description="components of jetgpt on each side of an earlier jet")
     heads: int = Field(default=4, ge=1, le=64, description="of attention in jetgpt")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="share that training leaves out of jetgpt's blocks")
     process: Process = Process(times="uniform")
