@@ -23,16 +23,22 @@ class Told(NamedTuple):
 
 
 class ToyRules:
-    """A number on the line, one between 0.5 and 2 + the first squared, and an angle that avoids the second."""
+    """A number on the line, one between 0.5 and 2 + the first squared, and an angle that avoids the second.
 
-    TOLD, NEAR = 1, 2
+    The arc around the second, of 0.7, has shells up to 0.9 and 1.2.
+    """
+
+    TOLD, NEAR, SHELLS = 1, 2, (1, 2)
     circular = (False, False, True)
 
     def support(self, column: int, rows: Tensor) -> Support:
         if column == 1:
             low = torch.full((len(rows),), 0.5).double()
             return Interval(low, 2 + rows[:, 0].double() ** 2)
-        return Circle(Arcs(rows[:, 1:2].double(), torch.full((len(rows), 1), 0.7).double())) if column else Line()
+        if column == 0:
+            return Line()
+        arcs = Arcs(rows[:, 1:2].double(), torch.full((len(rows), 1), 0.7).double())
+        return Circle(arcs, torch.tensor([0.9, 1.2]).double().expand(len(rows), 1, 2))
 
     def recoil(self, column: int, rows: Tensor) -> Told:
         direction = rows[:, 0].double() if column else torch.zeros(len(rows)).double()

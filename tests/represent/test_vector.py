@@ -1,7 +1,7 @@
 """Vectors of muons and jets: exact ways back, log-determinants from the Jacobian, and arcs that keep jets apart."""
 
 import math
-from itertools import product
+from itertools import pairwise, product
 
 import awkward as ak
 import numpy as np
@@ -131,6 +131,28 @@ def test_arcs_are_where_jets_would_be_too_close(zjets_events: Events, column: in
         events = representation.decode(found, torch.zeros(8).double(), zjets_events.run)
         close = closest_pair(JetEvents.of(events)) < R_MIN
         assert np.array_equal((apart.abs() < arcs.half_width).any(1).numpy(), close)
+
+
+@pytest.mark.parametrize("column", [12, 16])
+def test_shells_are_steps_of_delta_r(zjets_events: Events, column: int) -> None:
+    representation, found = fitted(zjets_events, "circle", "sequence"), values_of(zjets_events)
+    rules = representation.rules()
+    rows = representation.scores(found)[0][found.jets == 3]
+    values = found.values[found.jets == 3]
+    gap = torch.linspace(0, 1, len(rows)).double()
+    rows[:, column - 2] += (values[:, 6] + gap - values[:, column - 2]) / rules.scale[column - 2]
+    support = rules.support(column, rows)
+    assert isinstance(support, Circle)
+    assert support.arcs is not None
+    assert support.shells is not None
+    assert support.shells.shape[1:] == (column // 4 - 2, rules.SHELLS[1])
+    turn = torch.linspace(-math.pi, math.pi, 203).double()
+    shell = support.shell(turn + support.arcs.centre[:, :1])[..., 0]
+    delta_r = torch.hypot(gap[:, None], turn)
+    steps = [delta_r[shell == number] for number in range(rules.SHELLS[1] + 2)]
+    assert all(below.max() <= above.min() for below, above in pairwise(steps))
+    assert steps[0].max() == pytest.approx(R_MIN, abs=0.01)
+    assert steps[-1].min() == pytest.approx(0.85, abs=0.01)
 
 
 def test_only_azimuths_of_later_jets_avoid_arcs(zjets_events: Events) -> None:

@@ -5,19 +5,21 @@ r"""JetGPT: the numbers of an event one after the other, each from a mixture tha
 A causal transformer gives the mixture of each number, of normal distributions on the line or on the circle. What is
 known of a number before it is drawn is taken from rules: a number that has edges is drawn from the cut mixture
 (`models.truncated`), so nothing lies beyond them, and angles are told from a direction that depends on the numbers
-before. Some components are told from other places, such as where an earlier jet is, and in units of how far around
-them the number may lie: what is near to a place would otherwise be learnt anew for each. Events may end early: rows
-have as many numbers as their mask says.
+before. How angles set in beyond an edge is learnt in steps (`models.stepped`). Some components are told from other
+places, such as where an earlier jet is, and in units of how far around them the number may lie: what is near to a place
+would otherwise be learnt anew for each. Events may end early: rows have as many numbers as their mask says.
 """
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from math import prod
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from cloudchamber.models.stepped import SteppedMixture
 from cloudchamber.models.truncated import TruncatedMixture
 from cloudchamber.nets.numbers import NumberTransformer
 from cloudchamber.tensors.batch import Batch
@@ -79,6 +81,8 @@ class Rules(Protocol):
 
     TOLD: int
     NEAR: int
+    SHELLS: tuple[int, int]
+    """Arcs A at most that an angle must avoid, and shells S about each."""
 
     @property
     def circular(self) -> tuple[bool, ...]:
@@ -118,9 +122,9 @@ class JetGPT(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.rules, self.components, self.near = rules, components, near
-        paired = near * rules.NEAR
-        self.net = NumberTransformer(rules.circular, rules.TOLD, context, 3 * (components + paired), width=width,
-                                     depth=depth, heads=heads, dropout=dropout)  # fmt: skip
+        paired, steps = near * rules.NEAR, prod(rules.SHELLS)
+        self.net = NumberTransformer(rules.circular, rules.TOLD, context, 3 * (components + paired) + steps,
+                                     width=width, depth=depth, heads=heads, dropout=dropout)  # fmt: skip
         for angle, head in zip(rules.circular, self.net.outputs, strict=True):
             assert isinstance(head, nn.Linear)
             nn.init.zeros_(head.weight)
@@ -130,6 +134,7 @@ class JetGPT(nn.Module):
                 torch.cat([torch.zeros(components), torch.full((paired,), _SELDOM)]),
                 torch.cat([torch.linspace(-reach, reach, components), torch.linspace(-1, 1, near).repeat(rules.NEAR)]),
                 torch.full((components + paired,), spread),
+                torch.zeros(steps),
             )
             head.bias.data.copy_(torch.cat(first))
 
@@ -142,7 +147,7 @@ class JetGPT(nn.Module):
         """
         assert rows.mask is not None
         image = self.rules.mirrored(rows.x[..., 0], rng) * rows.mask
-        return {"nll": -self._summed(replace(rows, x=image[..., None]), TruncatedMixture.log_prob_inside)}
+        return {"nll": -self._summed(replace(rows, x=image[..., None]), SteppedMixture.log_prob_inside)}
 
     def log_prob(self, rows: Batch) -> Tensor:
         """Log-density of the numbers of each row, shape (B,); minus infinity beyond an edge.
@@ -150,9 +155,9 @@ class JetGPT(nn.Module):
         Args:
             rows: x (B, L, 1), mask (B, L), context (B, C).
         """
-        return self._summed(rows, TruncatedMixture.log_prob)
+        return self._summed(rows, SteppedMixture.log_prob)
 
-    def _summed(self, rows: Batch, log_prob: Callable[[TruncatedMixture, Tensor, Support], Tensor]) -> Tensor:
+    def _summed(self, rows: Batch, log_prob: Callable[[SteppedMixture, Tensor, Support], Tensor]) -> Tensor:
         assert rows.mask is not None
         assert rows.context is not None
         x = rows.x[..., 0]
@@ -195,15 +200,17 @@ class JetGPT(nn.Module):
             x[rows, column] = mixture.sample(draws[rows, column], self.rules.support(column, sofar))
         return x[..., None]
 
-    def _mixture(self, column: int, out: Tensor, origins: _Origins) -> TruncatedMixture:
-        logits, means, widths = out.double().chunk(3, dim=1)
+    def _mixture(self, column: int, out: Tensor, origins: _Origins) -> SteppedMixture:
+        components = self.components + self.near * self.rules.NEAR
+        (logits, means, widths), heights = out[:, : 3 * components].double().chunk(3, dim=1), out[:, 3 * components :]
         angle = self.rules.circular[column]
         origin = origins.direction if angle else torch.zeros_like(origins.direction)
         widths = math.log(_WIDEST) + _log_sigmoid(widths) if angle else widths.clamp(_LEAST, _MOST)
         first, unit = (one[:, None].expand(-1, self.components) for one in (origin, torch.ones_like(origin)))
         places = torch.cat([first, origins.near.repeat_interleave(self.near, 1)], dim=1)
         reach = torch.cat([unit, origins.reach.repeat_interleave(self.near, 1)], dim=1)
-        return TruncatedMixture(logits, places + means * reach, widths + reach.log())
+        mixture = TruncatedMixture(logits, places + means * reach, widths + reach.log())
+        return SteppedMixture(mixture, heights.double().reshape(-1, *self.rules.SHELLS))
 
 
 def _log_sigmoid(widths: Tensor) -> Tensor:

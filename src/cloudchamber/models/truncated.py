@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from cloudchamber.models.mixture import choose
-from cloudchamber.tensors.support import Circle, Gaps, Interval, Line, Support
+from cloudchamber.tensors.support import Circle, Gaps, Interval, Support
 
 __all__ = ["TruncatedMixture"]
 
@@ -77,16 +77,43 @@ class TruncatedMixture(NamedTuple):
             support: of the numbers.
         """
         logits = self.logits + self._log_masses(support) if _has_edges(support) else self.logits
-        label = choose(logits.double(), uniform[:, 0].double())[:, None]
-        mean, scale = self.means.gather(1, label)[:, 0], self.log_scales.gather(1, label)[:, 0].exp()
-        # the middle of a step of the random numbers, so that neither end of the support is drawn
-        share = uniform[:, 1].double() + 2.0**-25
-        if isinstance(support, Line):
-            drawn: Tensor = mean + scale * torch.special.ndtri(share)
-            return drawn
+        label = choose(logits.double(), uniform[:, 0].double())
+        if isinstance(support, Circle):
+            return self.drawn(label, uniform[:, 1], support.gaps())
+        mean, scale = self._component(label)
+        share = _inner(uniform[:, 1])
         if isinstance(support, Interval):
             return _from_interval(share, mean, scale, support)
-        return _from_gaps(share, _wrapped(mean), scale, support.gaps())
+        drawn: Tensor = mean + scale * torch.special.ndtri(share)
+        return drawn
+
+    def drawn(self, label: Tensor, uniform: Tensor, gaps: Gaps) -> Tensor:
+        """Angles of given components in some gaps of a circle, shape (B,).
+
+        Args:
+            label: components, shape (B,).
+            uniform: one number in [0, 1) for each row, shape (B,).
+            gaps: of each row.
+        """
+        mean, scale = self._component(label)
+        return _from_gaps(_inner(uniform), _wrapped(mean), scale, gaps)
+
+    def log_masses(self, gaps: Gaps) -> Tensor:
+        """Ln of the probability of each component in each gap of a circle, shape (B, K, G).
+
+        Args:
+            gaps: of each row.
+        """
+        scale = self.log_scales.exp()
+        shift = (_IMAGES.to(scale) - _wrapped(self.means)[..., None])[:, :, None, :]
+        low = (gaps.low.to(scale)[:, None, :, None] + shift) / scale[..., None, None]
+        high = (gaps.high.to(scale)[:, None, :, None] + shift) / scale[..., None, None]
+        return _log_mass(low, high).logsumexp(-1)
+
+    def _component(self, label: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation, each of shape (B,)."""
+        mean, log_scale = (one.gather(1, label[:, None])[:, 0] for one in (self.means, self.log_scales))
+        return mean, log_scale.exp()
 
     def _log_density(self, x: Tensor, support: Support) -> Tensor:
         """Ln q_k(x), shape (B, K)."""
@@ -99,14 +126,15 @@ class TruncatedMixture(NamedTuple):
 
     def _log_masses(self, support: Interval | Circle) -> Tensor:
         """Ln M_k, shape (B, K)."""
-        scale = self.log_scales.exp()
         if isinstance(support, Interval):
+            scale = self.log_scales.exp()
             return _log_mass((support.low[:, None] - self.means) / scale, (support.high[:, None] - self.means) / scale)
-        gaps = support.gaps()
-        shift = (_IMAGES.to(scale) - _wrapped(self.means)[..., None])[:, :, None, :]
-        low = (gaps.low.to(scale)[:, None, :, None] + shift) / scale[..., None, None]
-        high = (gaps.high.to(scale)[:, None, :, None] + shift) / scale[..., None, None]
-        return _log_mass(low, high).flatten(2).logsumexp(-1)
+        return self.log_masses(support.gaps()).logsumexp(-1)
+
+
+def _inner(uniform: Tensor) -> Tensor:
+    """The middle of a step of random numbers, so that neither end of a support is drawn."""
+    return uniform.double() + 2.0**-25
 
 
 def _has_edges(support: Support) -> TypeGuard[Interval | Circle]:

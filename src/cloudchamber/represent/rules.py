@@ -5,8 +5,8 @@ of jets above 20 GeV and, in falling order, below that of the jet before, if the
 And where it is likely to lie: jets recoil from what there is already, so azimuths are best told from the direction
 opposite to the sum of the particles before, and a model is told the size, rapidity and mass of that sum. Jets also come
 in pairs: a model is told where earlier jets lie from that direction and in pseudorapidity, the arcs around them, and
-the places on both sides of them where a jet is often found. Two equal beams prefer no direction, so an event is as
-probable as its mirror images.
+the places on both sides of them where a jet is often found; and steps of Delta R around them (shells) in which jets are
+less or more frequent. Two equal beams prefer no direction, so an event is as probable as its mirror images.
 """
 
 import math
@@ -38,6 +38,9 @@ _NEARBY = (0.5, 1.0, 2.0)
 """Widths of what is told of a gap in pseudorapidity: collinear jets are up to a few radii apart."""
 _FREQUENT = 0.55
 """Delta R of most pairs of jets: jets that are nearer have often become one."""
+_SHELLS = (0.42, 0.44, 0.46, 0.48, 0.5, 0.54, 0.58, 0.64, 0.72, 0.85)
+"""Delta R up to which pairs of jets are more or less frequent than without each other: two that are nearer than about
+twice their radius share what lies between them, and at the radius one takes all."""
 _TOLD_OF_ALL, _TOLD_OF_JET = 5, 4 + len(_NEARBY)
 _PT_SCALE, _MASS_SCALE = 50.0, 100.0
 """GeV."""
@@ -78,11 +81,13 @@ class JetRules:
 
     NEAR = 2 * (MOST_JETS - 1)
     TOLD = _TOLD_OF_ALL + _TOLD_OF_JET * (MOST_JETS - 1)
+    SHELLS = (MOST_JETS - 1, len(_SHELLS))
 
     def __init__(self, vector_map: VectorMap, affine: Affine) -> None:
         self.map, self.affine = vector_map, affine
         self.mean, self.scale = affine.mean, 1 / affine.matrix.diagonal()
-        self._separation = Separation(self.mean, self.scale, R_MIN)
+        self._arcs = Separation(self.mean, self.scale, R_MIN)
+        self._shells = tuple(Separation(self.mean, self.scale, radius) for radius in _SHELLS)
 
     @property
     def circular(self) -> tuple[bool, ...]:
@@ -97,7 +102,7 @@ class JetRules:
             rows: the scores so far, shape (B, at least column).
         """
         if self.circular[column]:
-            return Circle(self._separation(column, rows))
+            return self._circle(column, rows)
         jet, place = divmod(column - MUONS_SIZE, JET_SIZE)
         if jet < 0 or place != _OF_JET_PT or self.map.threshold != "edge":
             return _LINE
@@ -107,6 +112,14 @@ class JetRules:
             return Interval(low, low + _FAR)
         log_pt = self._coordinate(column - JET_SIZE, rows)
         return Interval(low, torch.maximum(low, (log_pt - mean) / scale))
+
+    def _circle(self, column: int, rows: Tensor) -> Circle:
+        """Where an azimuth may lie, and the shells around earlier jets."""
+        arcs = self._arcs(column, rows)
+        if arcs is None:
+            return Circle()
+        wider = [shell(column, rows) for shell in self._shells]
+        return Circle(arcs, torch.stack([one.half_width for one in wider if one is not None], dim=2))
 
     def recoil(self, column: int, rows: Tensor) -> Recoil:
         """What recoils from the number.
