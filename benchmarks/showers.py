@@ -359,7 +359,12 @@ Rows of 20 minutes compare models at equal training time, each on a CPU core tha
 
 `caloscore-v2-narrow` has a quarter of the channels of CaloScore v2: with all of them one core makes a step of training
 in ten seconds and a shower of 512 calls in five, so 20 minutes would be a hundred steps. Its row of 1 call is the
-student of the last command.
+student of the last command. Rows of 80 minutes had an hour more, and their student a quarter of one:
+
+    cloudchamber train caloscore-v2-narrow --init runs/caloscore-v2-narrow --data datasets/calo-wsi/train \\
+        --out runs/caloscore-v2-longer --max-time 60m --precision float32
+    cloudchamber distill runs/caloscore-v2-longer --data datasets/calo-wsi/train --out runs/v2-longer-one \\
+        --calls 1 --start 16 --max-time 15m --precision float32
 
 {table}
 """
