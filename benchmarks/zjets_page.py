@@ -225,14 +225,17 @@ def _sizes(rows: Mapping[Key, Mapping[str, Any]], images: Path) -> str:
         figure.axes[0].set_ylabel("AUC of boosted trees")
         figure.axes[0].legend()
         figure.savefig(images / "zjets-sizes.png", dpi=120)
-    few = {key.size: one for key, one in rows.items() if key.size is not None}
-    minutes = sorted({f"{one['cost']['minutes']:.3g}" for one in few.values()})
-    judged = max(one["jets"][0]["n"] for one in few.values())
+    few = [one for key, one in rows.items() if key.size is not None]
+    minutes = sorted({f"{one['cost']['minutes']:.3g}" for one in few})
+    judged = max(one["jets"][0]["n"] for one in few)
+    trained = {key.model for key in rows if key.size is not None}
+    absent = [name for model, name in NAMES.items() if model not in trained]
     return (
         "\n## Precision against training size\n\n"
         f"Trainings of {' or '.join(minutes)} minutes on the first events of the sample, judged with at most "
         f"{judged:,} events, and at the right the models of the table. Few events are soon learnt by heart; many are "
-        "not yet learnt in so short a time.\n\n![AUC against training events](images/zjets-sizes.png)\n"
+        f"not yet learnt in so short a time.{f' Not trained so: {_listed(absent)}.' if absent else ''}\n\n"
+        "![AUC against training events](images/zjets-sizes.png)\n"
     )
 
 
