@@ -7,11 +7,11 @@
     python benchmarks/zjets.py train --data data/train --folder runs --minutes 20
     python benchmarks/zjets.py several --data data/train --out data/several.parquet
     cloudchamber train zjets-jetgpt --init runs/zjets-jetgpt --data data/several.parquet --out again --max-time 20m
-    python benchmarks/zjets.py sizes --data data/train --folder runs --minutes 20 --sizes 10000 100000
-    python benchmarks/zjets.py judge --folder runs --reference data/test-1 data/test-2 data/test-3 --events 300000 \
-        --other data/more
-    python benchmarks/zjets.py judge --folder runs --reference data/test-2 data/test-3 --events 300000 \
-        --jets 2 --jets 3 --inside-cuts
+    python benchmarks/zjets.py sizes --data data/train --folder runs --minutes 20 --sizes 10000 --sizes 100000
+    python benchmarks/zjets.py judge --folder runs --events 300000 --other data/more \
+        --reference data/test-1 --reference data/test-2 --reference data/test-3
+    python benchmarks/zjets.py judge --folder runs --events 300000 --jets 2 --jets 3 --inside-cuts \
+        --reference data/test-2 --reference data/test-3
     python benchmarks/zjets.py page --folder runs --out docs
 
 `train` gives every model the same time on one process and goes on where it stopped; runs that were trained otherwise
