@@ -7,6 +7,7 @@
     python benchmarks/zjets.py train --data data/train --folder runs --minutes 20
     python benchmarks/zjets.py several --data data/train --out data/several.parquet
     cloudchamber train zjets-jetgpt --init runs/zjets-jetgpt --data data/several.parquet --out again --max-time 20m
+    cloudchamber train zjets-jetgpt --init again --data data/train --out last --max-time 40m
     python benchmarks/zjets.py sizes --data data/train --folder runs --minutes 20 --sizes 10000 --sizes 100000
     python benchmarks/zjets.py judge --folder runs --events 300000 --other data/more \
         --reference data/test-1 --reference data/test-2 --reference data/test-3
@@ -16,10 +17,10 @@
 
 `train` gives every model the same time on one process and goes on where it stopped; runs that were trained otherwise
 may stand in the folder under the names of the presets instead. `several` writes the events with two or three jets and
-half as many with one, for a longer training of what is rare. `judge` makes events of one, two and three jets with
-every run, measures them, and keeps what it has measured; once more with events outside of the cuts drawn again, for the
-models that have such. With `--other` it also judges other events of Pythia8. `page` writes docs/zjets.md and its
-figures from that.
+half as many with one, for a longer training of what is rare; all events in the end give everything its share again.
+`judge` makes events of one, two and three jets with every run, measures them, and keeps what it has measured; once more
+with events outside of the cuts drawn again, for the models that have such. With `--other` it also judges other events
+of Pythia8. `page` writes docs/zjets.md and its figures from that.
 """
 
 import json
