@@ -13,7 +13,6 @@ would otherwise be learnt anew for each. Events may end early: rows have as many
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from math import prod
 from typing import NamedTuple, Protocol
 
 import torch
@@ -122,7 +121,7 @@ class JetGPT(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.rules, self.components, self.near = rules, components, near
-        paired, steps = near * rules.NEAR, prod(rules.SHELLS)
+        paired, steps = near * rules.NEAR, math.prod(rules.SHELLS)
         self.net = NumberTransformer(rules.circular, rules.TOLD, context, 3 * (components + paired) + steps,
                                      width=width, depth=depth, heads=heads, dropout=dropout)  # fmt: skip
         for angle, head in zip(rules.circular, self.net.outputs, strict=True):

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from cloudchamber.models.mixture import choose
-from cloudchamber.tensors.support import Circle, Gaps, Interval, Support
+from cloudchamber.tensors.support import Circle, Gaps, Interval, Support, wrapped
 
 __all__ = ["TruncatedMixture"]
 
@@ -96,7 +96,7 @@ class TruncatedMixture(NamedTuple):
             gaps: of each row.
         """
         mean, scale = self._component(label)
-        return _from_gaps(_inner(uniform), _wrapped(mean), scale, gaps)
+        return _from_gaps(_inner(uniform), wrapped(mean), scale, gaps)
 
     def log_masses(self, gaps: Gaps) -> Tensor:
         """Ln of the probability of each component in each gap of a circle, shape (B, K, G).
@@ -105,7 +105,7 @@ class TruncatedMixture(NamedTuple):
             gaps: of each row.
         """
         scale = self.log_scales.exp()
-        shift = (_IMAGES.to(scale) - _wrapped(self.means)[..., None])[:, :, None, :]
+        shift = (_IMAGES.to(scale) - wrapped(self.means)[..., None])[:, :, None, :]
         low = (gaps.low.to(scale)[:, None, :, None] + shift) / scale[..., None, None]
         high = (gaps.high.to(scale)[:, None, :, None] + shift) / scale[..., None, None]
         return _log_mass(low, high).logsumexp(-1)
@@ -121,7 +121,7 @@ class TruncatedMixture(NamedTuple):
         if not isinstance(support, Circle):
             normal: Tensor = -(off / self.log_scales.exp()).square() / 2 - self.log_scales - _ROOT
             return normal
-        score = (_wrapped(off)[..., None] + _IMAGES.to(off)) / self.log_scales.exp()[..., None]
+        score = (wrapped(off)[..., None] + _IMAGES.to(off)) / self.log_scales.exp()[..., None]
         return (-score.square() / 2).logsumexp(-1) - self.log_scales - _ROOT
 
     def _log_masses(self, support: Interval | Circle) -> Tensor:
@@ -202,7 +202,3 @@ def _distribution(x: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
     score = (x[..., None] + _IMAGES.to(x) - mean[:, None, None]) / scale[:, None, None]
     below: Tensor = torch.special.ndtr(score).sum(-1)
     return below
-
-
-def _wrapped(angle: Tensor) -> Tensor:
-    return torch.remainder(angle + math.pi, 2 * math.pi) - math.pi

@@ -206,7 +206,8 @@ def _assemble(card: Card, maps: dict[str, Tensor], weights: dict[str, Tensor], p
         model.load_state_dict(weights)
     except (KeyError, RuntimeError, ValueError, IndexError) as error:
         raise InputError(
-            f"the weights in '{path}' do not fit their card ({type(error).__name__}); copy both files again."
+            f"the weights in '{path}' do not fit their card ({type(error).__name__}); copy both files again, or train "
+            "the model again if it is of another version."
         ) from error
     if any(not bool(torch.isfinite(w).all()) for w in model.state_dict().values()):
         raise InputError(f"the weights in '{path}' are not all finite numbers; copy or train the model again.")

@@ -26,6 +26,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from cloudchamber.tensors.support import wrapped
+
 __all__ = [
     "AZIMUTHS", "JET_SIZE", "MUONS", "MUONS_SIZE", "THRESHOLDS", "Azimuth", "Muons", "Threshold", "VectorMap",
     "is_azimuth", "is_pseudorapidity", "jet_columns",
@@ -158,12 +160,12 @@ class VectorMap:
 
     def _angle(self, u: Tensor) -> Tensor:
         if self.azimuth == "circle":
-            return _wrapped(u)
+            return wrapped(u)
         return self._turned(math.pi * torch.tanh(u))
 
     def _turned(self, phi: Tensor) -> Tensor:
         """The azimuth from the origin in use; its own inverse."""
-        return phi if self.azimuth == "line" else _wrapped(phi - math.pi)
+        return phi if self.azimuth == "line" else wrapped(phi - math.pi)
 
     def _log_stretch(self, phi: Tensor) -> Tensor:
         if self.azimuth == "circle":
@@ -215,8 +217,3 @@ def _log_mass(v: Tensor) -> Tensor:
     """Ln of the mass of the two muons over that of the Z, shape (B,)."""
     squared = 2 * v[:, _MUON_PT[0]] * v[:, _MUON_PT[1]] * _opening(v)
     return squared.log() / 2 - math.log(_Z_MASS)
-
-
-def _wrapped(phi: Tensor) -> Tensor:
-    """The same angle between -pi and pi."""
-    return torch.remainder(phi + math.pi, 2 * math.pi) - math.pi

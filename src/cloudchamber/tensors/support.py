@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Arcs", "Circle", "Gaps", "Interval", "Line", "Pieces", "Support"]
+__all__ = ["Arcs", "Circle", "Gaps", "Interval", "Line", "Pieces", "Support", "wrapped"]
 
 
 class Line(NamedTuple):
@@ -83,11 +83,11 @@ class Circle(NamedTuple):
         """
         assert self.arcs is not None
         assert self.shells is not None
-        centre = _wrapped(self.arcs.centre.double())
+        centre = wrapped(self.arcs.centre.double())
         half_widths = torch.cat([self.arcs.half_width[..., None], self.shells], dim=2).double()
         sides = torch.cat([centre[..., None] - half_widths, centre[..., None] + half_widths], dim=2).flatten(1)
         edge = torch.full_like(sides[:, :1], math.pi)
-        ends = torch.cat([-edge, _wrapped(sides).sort(dim=1).values, edge], dim=1)
+        ends = torch.cat([-edge, wrapped(sides).sort(dim=1).values, edge], dim=1)
         low, high = ends[:, :-1], ends[:, 1:]
         return Pieces(low, high, self.shell((low + high) / 2))
 
@@ -99,7 +99,7 @@ class Circle(NamedTuple):
         """
         assert self.arcs is not None
         assert self.shells is not None
-        off = _wrapped(x[..., None] - self.arcs.centre[:, None]).abs()[..., None]
+        off = wrapped(x[..., None] - self.arcs.centre[:, None]).abs()[..., None]
         half_widths = torch.cat([self.arcs.half_width[..., None], self.shells], dim=2).to(x)
         return (off >= half_widths[:, None]).sum(-1)
 
@@ -113,7 +113,7 @@ class Circle(NamedTuple):
         if self.arcs is None:
             end = torch.full((1, 1), math.pi, dtype=torch.float64)
             return Gaps(-end, end)
-        centre = _wrapped(self.arcs.centre.double())
+        centre = wrapped(self.arcs.centre.double())
         low, high = centre - self.arcs.half_width, centre + self.arcs.half_width
         starts = torch.cat([low, (low - 2 * math.pi * (high > math.pi)) + 2 * math.pi * (low < -math.pi)], dim=1)
         ends = torch.cat([high, (high - 2 * math.pi * (high > math.pi)) + 2 * math.pi * (low < -math.pi)], dim=1)
@@ -124,7 +124,15 @@ class Circle(NamedTuple):
         return Gaps(lows, torch.maximum(lows, torch.cat([starts, edge], dim=1)))
 
 
-def _wrapped(angle: Tensor) -> Tensor:
+def wrapped(angle: Tensor) -> Tensor:
+    """The same angles between -pi and pi.
+
+    Args:
+        angle: of any shape.
+
+    >>> round(wrapped(torch.tensor(3.5)).item(), 3)
+    -2.783
+    """
     return torch.remainder(angle + math.pi, 2 * math.pi) - math.pi
 
 
