@@ -253,6 +253,20 @@ def test_the_last_layer_of_a_set_transformer_is_its_output() -> None:
     assert isinstance(model.model.denoiser.net.outputs, GaussianLinear)
 
 
+def test_the_last_layers_of_a_sequence_are_its_outputs() -> None:
+    """JetGPT has one for every number; what tells it of earlier jets stands nearer the top."""
+
+    class Sequence(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.outputs = nn.ModuleList(nn.Linear(4, 2) for _ in range(3))
+            self.told = nn.Linear(2, 4)
+
+    model = Bayesian(nn.ModuleDict({"net": Sequence()}), 10, layers="last")
+    found = [name for name, module in model.model.named_modules() if isinstance(module, GaussianLinear)]
+    assert found == ["net.outputs.0", "net.outputs.1", "net.outputs.2"]
+
+
 def test_no_layer_of_a_name_is_one_sentence() -> None:
     with pytest.raises(InputError, match="none of its linear layers"):
         Bayesian(vector_model(), 10, layers="nothing")

@@ -9,7 +9,7 @@ import torch
 
 from cloudchamber.cli.main import main
 from cloudchamber.errors import InputError
-from cloudchamber.events import Events
+from cloudchamber.events import Events, ProtonBeams
 from cloudchamber.formats import files, parquet
 from cloudchamber.physics.zjets import faults
 from cloudchamber.recipes import store
@@ -91,6 +91,24 @@ def test_what_cannot_be_made_is_said(run: Path, tmp_path: Path, capsys: pytest.C
     for words, sentence in ((("--jets", 4), "--jets 4 is impossible"), (("--q2-min", 30), "no cuts")):
         assert command("generate", "--model", run, *words, "--events", 5, "--out", tmp_path / "x.parquet") == 2
         assert sentence in capsys.readouterr().err
+
+
+def test_a_model_is_not_trained_on_at_other_energies(
+    run: Path, zjets_events: Events, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = zjets_events.with_run(zjets_events.run.with_(protons=ProtonBeams(energy=4000)))
+    parquet.write(tmp_path / "events.parquet", other)
+    for data in ("events.parquet", "mixture"):
+        arguments = ("--init", run, "--data", tmp_path / data, "--out", tmp_path / "run", "--device", "cpu")
+        assert command("train", run.parent / "tiny.toml", *arguments) == 2
+        assert "protons of 4000 GeV, but the model learnt those of 6500 GeV" in capsys.readouterr().err
+        assert not (tmp_path / "run").exists()
+        (tmp_path / "mixture").mkdir(exist_ok=True)
+        parquet.write(tmp_path / "mixture" / "shard-00000.parquet", zjets_events)
+        parquet.write(tmp_path / "mixture" / "shard-00001.parquet", other)
+    assert command("train", run.parent / "tiny.toml", "--data", tmp_path / "mixture", "--out", tmp_path / "run",
+                   "--device", "cpu") == 2  # fmt: skip
+    assert "several beams" in capsys.readouterr().err
 
 
 def test_every_event_is_scored(run: Path, zjets_events: Events, tmp_path: Path) -> None:

@@ -249,6 +249,28 @@ def test_other_events_are_refused(primary_events: Events, zjets_events: Events) 
         values_of(muons)
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [("pdg_id", 22, "another particle"), ("px", np.nan, "not a finite number"), ("mass", 0.0, "not positive")],
+)
+def test_events_that_nothing_can_learn_are_refused(
+    zjets_events: Events, column: str, value: float, words: str
+) -> None:
+    columns = {name: zjets_events.flat(name).copy() for name in zjets_events.columns}
+    columns[column][zjets_events.offsets[3] + 2] = value
+    with pytest.raises(InputError, match=words):
+        fitted(Events.from_flat(zjets_events.counts, columns, run=zjets_events.run))
+
+
+def test_jets_outside_of_the_cuts_are_refused_with_their_share(zjets_events: Events) -> None:
+    columns = {name: zjets_events.flat(name).copy() for name in zjets_events.columns}
+    place = zjets_events.offsets[:-1][:10] + 2
+    columns["px"][place], columns["py"][place] = 3.0, 4.0
+    share = f"{100 * 10 / len(zjets_events):.2g} % of the events are not jets in falling pT above 20 GeV"
+    with pytest.raises(InputError, match=share):
+        fitted(Events.from_flat(zjets_events.counts, columns, run=zjets_events.run))
+
+
 def test_mirror_images_have_the_other_signs_of_two_momenta(zjets_events: Events) -> None:
     representation = fitted(zjets_events, "circle", "sequence", "mass", "edge")
     found, rules = values_of(zjets_events), representation.rules()

@@ -22,7 +22,7 @@ m_i + sqrt(v_i) e_i, or m_i, and is what is sampled.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from fnmatch import fnmatchcase
@@ -41,6 +41,8 @@ __all__ = ["Bayesian", "GaussianLinear", "LogVariance", "drawn", "is_bayesian"]
 
 M = TypeVar("M", bound=nn.Module)
 
+_OUTPUTS = "outputs"
+"""What networks call the layers that give their output."""
 _TINY = 1e-20
 """Least variance of an output; its square root has a derivative where all inputs are zero."""
 
@@ -128,8 +130,8 @@ class Bayesian(nn.Module):
     Args:
         model: any; its other parameters stay as they are.
         events: number N of events that it is trained on.
-        layers: `all` for every linear layer, `last` for the last of those nearest the top, or a pattern of names
-            such as `denoiser.net.hidden.*`.
+        layers: `all` for every linear layer; `last` for those of the part nearest the top that is called `outputs`,
+            or without one for the last of those nearest the top; or a pattern such as `denoiser.net.hidden.*`.
         precision: tau of the prior.
         log_variance: natural logarithm of v of all weights at the start.
         temperature: T.
@@ -247,12 +249,20 @@ def _chosen(model: nn.Module, layers: str) -> list[str]:
     """Names of the layers to exchange."""
     names = [name for name, module in model.named_modules() if _is_linear(module)]
     if layers == "last" and names:
-        top = min(name.count(".") for name in names)
-        return [name for name in names if name.count(".") == top][-1:]
+        return _last(names)
     found = names if layers == "all" else [name for name in names if fnmatchcase(name, layers)]
     if not found:
         raise InputError(f"the layers '{layers}' of the Bayesian model are none of its linear layers; try 'all'.")
     return found
+
+
+def _last(names: Sequence[str]) -> list[str]:
+    """Of the names of linear layers, those that give the output."""
+    depths = {name: parts.index(_OUTPUTS) for name in names if _OUTPUTS in (parts := name.split("."))}
+    if depths:
+        return [name for name, depth in depths.items() if depth == min(depths.values())]
+    top = min(name.count(".") for name in names)
+    return [name for name in names if name.count(".") == top][-1:]
 
 
 def _is_linear(module: nn.Module) -> bool:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from cloudchamber.events import Events
 
 __all__ = [
-    "JET", "JET_STATUS", "MOST_JETS", "MUON", "MUON_MASS", "PT_MIN", "RADIUS", "R_MIN", "JetEvents", "closest_pair",
-    "faults", "readable",
+    "JET", "JET_STATUS", "MOST_JETS", "MUON", "MUON_MASS", "PT_MIN", "PT_ROUNDING", "RADIUS", "R_MIN", "JetEvents",
+    "closest_pair", "faults", "readable",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -25,8 +25,10 @@ JET, JET_STATUS, MUON = 97, 3, 13
 MUON_MASS = 0.1056583755
 """GeV."""
 RADIUS, PT_MIN, R_MIN, MOST_JETS = 0.4, 20.0, 0.4, 3
-_ROUNDING = 1e-6
-"""What float32 columns may move pT / GeV or Delta R by."""
+PT_ROUNDING = 1e-4
+"""What float32 columns may move pT by, GeV."""
+_R_ROUNDING = 1e-6
+"""What they may move Delta R by."""
 
 
 class JetEvents(NamedTuple):
@@ -110,6 +112,7 @@ def faults(events: Events) -> Array:
         chosen = events[rows]
         kinds, jets = chosen.flat("pdg_id").reshape(len(rows), -1), JetEvents.of(chosen)
         good = (kinds == [MUON, -MUON, *[JET] * (size - 2)]).all(1)
-        good &= (jets.pt[:, 2:] > PT_MIN - _ROUNDING).all(1) & (np.diff(jets.pt[:, 2:], axis=1) <= _ROUNDING).all(1)
-        faulty[rows] = ~(good & (closest_pair(jets) > R_MIN - _ROUNDING))
+        good &= (jets.pt[:, 2:] > PT_MIN - PT_ROUNDING).all(1)
+        good &= (np.diff(jets.pt[:, 2:], axis=1) <= PT_ROUNDING).all(1)
+        faulty[rows] = ~(good & (closest_pair(jets) > R_MIN - _R_ROUNDING))
     return faulty

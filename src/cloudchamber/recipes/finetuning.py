@@ -14,6 +14,7 @@ from cloudchamber.physics.dis import dis_variables
 from cloudchamber.recipes.config import DIFFUSION_STAGES, Preset
 from cloudchamber.recipes.store import TrainedModel
 from cloudchamber.represent.cloud import CloudRepresentation, four_momenta
+from cloudchamber.represent.vector import VectorRepresentation, require_learnable
 
 __all__ = ["fine_tuning", "own_fine_tuning", "require_events_of", "require_not_distilled"]
 
@@ -74,9 +75,13 @@ def require_events_of(base: TrainedModel, events: Events) -> None:
         events: to train on.
 
     Raises:
-        InputError: if they have other beams, reach below the least Q2 of the maps, or hold a species these lack.
+        InputError: if they have other beams, reach below the least Q2 of the maps, hold a species these lack, or are
+            jets outside of the cuts.
     """
     table = base.representation
+    if isinstance(table, VectorRepresentation):
+        _require_protons_of(base, events)
+        require_learnable(events)
     if not isinstance(table, CloudRepresentation):
         return
     fixed = table.electron.CONDITIONS == 0
@@ -100,6 +105,16 @@ def require_events_of(base: TrainedModel, events: Events) -> None:
                 f"the events hold the species {unknown[0]}, which the model does not know; add --refit to fit its "
                 "table to them and keep its networks."
             )
+
+
+def _require_protons_of(base: TrainedModel, events: Events) -> None:
+    ours, theirs = base.card.data.protons, events.run.protons
+    if ours != theirs:
+        known = "no known protons" if theirs is None else f"protons of {theirs.energy:g} GeV"
+        learnt = "unknown ones" if ours is None else f"those of {ours.energy:g} GeV"
+        raise InputError(
+            f"the events have {known}, but the model learnt {learnt}; train a new model on them, without --init."
+        )
 
 
 def _least_q2(events: Events) -> float:

@@ -13,7 +13,7 @@ import torch
 from cloudchamber import __version__
 from cloudchamber.data.split import Parts, Piece, Shard, Split, samples, split
 from cloudchamber.errors import InputError
-from cloudchamber.events import Beams, Events, RunInfo
+from cloudchamber.events import Beams, Events, ProtonBeams, RunInfo
 from cloudchamber.formats import parquet
 from cloudchamber.formats.atomic import atomic_path, explain_os_error
 from cloudchamber.models.cascade import Cascade
@@ -200,8 +200,10 @@ def run_of(shards: list[Shard]) -> RunInfo:
         shards: parts of one sample, or of a mixture.
     """
     runs = [parquet.read_run(shard.path) for shard in shards]
-    if len({run.beams for run in runs}) > 1:
-        return runs[0].with_(beams=None, cross_section_pb=None, cross_section_error_pb=None, provenance={})
+    if len({(run.beams, run.protons) for run in runs}) > 1:
+        return runs[0].with_(
+            beams=None, protons=None, cross_section_pb=None, cross_section_error_pb=None, provenance={}
+        )
     known = [(run.cross_section_pb, run.cross_section_error_pb or 0.0, len(shard))
              for run, shard in zip(runs, shards, strict=True) if run.cross_section_pb is not None]  # fmt: skip
     if len(known) < len(shards):
@@ -351,10 +353,10 @@ def _new_run(
 
 def _by_beams(parts: Split) -> list[Events]:
     """One sample for each setting of the beams; with the validation events, which may hold species no other has."""
-    found: dict[Beams | None, list[Events]] = {}
+    found: dict[tuple[Beams | None, ProtonBeams | None], list[Events]] = {}
     for shard in [*parts.train, *parts.validation]:
         events = shard.read()
-        found.setdefault(events.run.beams, []).append(events)
+        found.setdefault((events.run.beams, events.run.protons), []).append(events)
     return [Events.concatenate(shards) for shards in found.values()]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from cloudchamber.errors import InputError
 from cloudchamber.events import Events, RunInfo
 from cloudchamber.generate.pipeline import Finisher, Solver
 from cloudchamber.generate.vector import JetRegion, VectorPipeline
@@ -26,7 +27,12 @@ def fit_zjets(preset: Preset, samples: Sequence[Events]) -> VectorRepresentation
     Args:
         preset: of the family zjets.
         samples: one.
+
+    Raises:
+        InputError: if the events are not muons and jets inside of the cuts, or of several beams.
     """
+    if len(samples) > 1:
+        raise InputError("the events are of several beams, but a model of jets learns those of one; train on one part.")
     vector = preset.vector
     return VectorRepresentation.fit(
         samples[0], azimuth=vector.azimuth, ordered=vector.ordered, muons=vector.muons, threshold=vector.threshold,

@@ -54,7 +54,7 @@ def evaluate_zjets_files(
     Args:
         candidate: file of events, or folder of shards.
         reference: file of events, or folder of shards.
-        folder: where to write; made where it does not exist, but not its parent.
+        folder: where to write; made where it does not exist.
         budget: quick, standard or full; its events are those of each number of jets.
         events: judge this many events of each number of jets instead.
         training: events that the ensemble was trained on, for the error that its members share.
@@ -84,7 +84,7 @@ def evaluate_zjets_files(
     for sample in (judged, truth, *members, *(() if known is None else (known,))):
         values_of(sample)
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "figures").mkdir(exist_ok=True)
     except OSError as error:
         raise explain_os_error(error, folder) from error

@@ -17,7 +17,18 @@ from torch import Tensor
 
 from cloudchamber.errors import InputError
 from cloudchamber.events import Events, RunInfo
-from cloudchamber.physics.zjets import JET, MOST_JETS, MUON, MUON_MASS, PT_MIN, JetEvents
+from cloudchamber.physics.zjets import (
+    JET,
+    MOST_JETS,
+    MUON,
+    MUON_MASS,
+    PT_MIN,
+    PT_ROUNDING,
+    R_MIN,
+    JetEvents,
+    faults,
+    readable,
+)
 from cloudchamber.represent.rules import JetRules
 from cloudchamber.represent.vector_map import (
     AZIMUTHS,
@@ -36,7 +47,7 @@ from cloudchamber.tensors.batch import Batch, Bundle
 from cloudchamber.tensors.bijections import Affine
 from cloudchamber.tensors.named import named, part
 
-__all__ = ["EVENT", "STAGES", "Layout", "VectorRepresentation", "VectorValues"]
+__all__ = ["EVENT", "STAGES", "Layout", "VectorRepresentation", "VectorValues", "require_learnable"]
 
 Layout = Literal["chain", "sequence"]
 LAYOUTS: tuple[Layout, ...] = ("chain", "sequence")
@@ -45,8 +56,6 @@ STAGES = ("first", "second", "third")
 EVENT = "event"
 """The only part of a sequence."""
 _SIZE = MUONS_SIZE + JET_SIZE * MOST_JETS
-_ROUNDING = 1e-4
-"""What float32 columns may move pT / GeV by."""
 _HARMLESS = (30.0, 0.0, 30.0, 0.0, 0.0, 80.0, 0.0, 5.0, 0.0, 60.0, 0.0, 5.0, 1.0, 40.0, 0.0, 5.0, -1.0)
 """Values that stand where there is no jet; nothing depends on them."""
 
@@ -94,8 +103,9 @@ class VectorRepresentation:
             threshold: see `vector_map`.
 
         Raises:
-            InputError: if the events are not muons and jets, or there are too few.
+            InputError: if the events are not muons and jets inside of the cuts, or there are too few.
         """
+        require_learnable(events)
         values, jets = values_of(events)
         vector_map = VectorMap(azimuth, ordered, muons, threshold)
         coordinates = vector_map.forward(values)
@@ -213,7 +223,7 @@ class VectorRepresentation:
         good, before = torch.ones(len(found.values), dtype=torch.bool), torch.tensor(torch.inf)
         for k, (pt, _, mass, _) in enumerate(jet_columns(found.values)):
             own = found.values[:, pt]
-            fine = (own > PT_MIN - _ROUNDING) & (found.values[:, mass] > 0) & (own <= before + _ROUNDING)
+            fine = (own > PT_MIN - PT_ROUNDING) & (found.values[:, mass] > 0) & (own <= before + PT_ROUNDING)
             good &= fine | (found.jets <= k)
             before = own
         return good
@@ -299,6 +309,26 @@ def values_of(events: Events) -> VectorValues:
             of_jet = (found.pt[:, jet], found.eta[:, jet], found.mass[:, jet], phi[:, jet])
             values[rows, start : start + JET_SIZE] = np.stack(of_jet, axis=-1)
     return VectorValues(torch.from_numpy(values), torch.from_numpy(counts - 2))
+
+
+def require_learnable(events: Events) -> None:
+    """Refuse events that no model can be trained on.
+
+    Args:
+        events: a sample.
+
+    Raises:
+        InputError: if they are not muons and jets, or one is not finite or is outside of the cuts.
+    """
+    values_of(events)
+    if not readable(events).all():
+        raise InputError("some events hold another particle than muons and jets (97), or a momentum or mass that is "
+                         "not a finite number; see 'simulate zjets'.")  # fmt: skip
+    outside, massless = float(faults(events).mean()), float((events.flat("mass") <= 0).mean())
+    if outside or massless:
+        what = (f"{100 * outside:.2g} % of the events are not jets in falling pT above {PT_MIN:g} GeV and {R_MIN:g} "
+                "apart in Delta R" if outside else "some masses are not positive")  # fmt: skip
+        raise InputError(f"{what}, so a model of jets cannot learn them; remove them.")
 
 
 def _columns(stage: int) -> tuple[int, int]:

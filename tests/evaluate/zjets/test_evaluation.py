@@ -1,5 +1,6 @@
 """Muons and jets against themselves and against a sample with planted faults."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,54 @@ def test_deviations_are_those_of_the_histograms(reference: Events) -> None:
         assert spectrum.worst is None or spectrum.worst.deviation == pytest.approx(0, abs=1e-12)
 
 
+def test_the_worst_bin_of_a_planted_excess_is_found(reference: Events) -> None:
+    """Events of the first half of |eta| of a jet, given weight 1.5: the ratio and its error are those of counting."""
+    twice = toys(4_000, 1)
+    eta = JetEvents.of(twice).eta[:, 2]
+    chosen = (eta > 0) & (eta < 0.5)
+    planted = replace(twice, weight=np.where(chosen, 1.5, 1.0))
+    found = evaluate_zjets(planted, twice, Budget("tiny", 4_000, 3, 3, 0, classifier_pairs=3))
+    (spectrum,) = (s for s in found.numbers[0].spectra if s.quantity.key == "eta_j1")
+    worst = spectrum.worst
+    assert worst is not None
+    total = np.where(chosen, 1.5, 1.0).mean()
+    assert worst.deviation == pytest.approx(1.5 / total - 1, rel=1e-6)
+    inside = ((eta >= worst.low) & (eta < worst.high)).sum()
+    assert 0 <= worst.low < worst.high <= 0.5
+    assert worst.error == pytest.approx(np.sqrt(2 / inside), rel=0.1)
+    assert worst.excess == pytest.approx(worst.deviation / np.hypot(0.02, worst.error))
+    assert spectrum.within < spectrum.bins
+
+
+def test_missing_pairs_above_the_cut_are_the_worst_bin_of_the_turn_on() -> None:
+    """Of pairs with 0.5 < Delta R < 0.6 three in ten are left out."""
+    rng = np.random.default_rng(4)
+    whole = toys(9_000, 4)
+    jets = JetEvents.of(whole)
+    eta, phi = jets.eta.copy(), jets.phi.copy()
+    distance, angle = rng.uniform(0.4, 1.0, len(whole)), rng.uniform(0, 2 * np.pi, len(whole))
+    eta[:, 3], phi[:, 3] = eta[:, 2] + distance * np.cos(angle), phi[:, 2] + distance * np.sin(angle)
+    momenta = jets._replace(eta=eta, phi=phi).momenta()
+    columns = {"pdg_id": whole.flat("pdg_id"), "mass": whole.flat("mass")}
+    columns |= {name: momenta[..., k].ravel() for k, name in enumerate(("px", "py", "pz"))}
+    near = Events.from_flat(np.full(len(whole), 4), columns, run=whole.run)
+    thinned = near[np.flatnonzero(~((distance > 0.5) & (distance < 0.6) & (rng.random(len(near)) < 0.3)))]
+    n = min(len(thinned), 8_000)
+    (one,) = evaluate_zjets(thinned, near, Budget("tiny", n, 1, 3, 0, classifier_pairs=1)).numbers
+    assert one.turn_on is not None
+    assert (one.turn_on.low, one.turn_on.high) == (0.5, 0.6)
+    kept = len(thinned) / len(near)
+    assert abs(one.turn_on.deviation - (0.7 / kept - 1)) < 4 * one.turn_on.error
+    assert one.turn_on.error < 0.06
+
+
+def test_close_jets_of_both_samples_are_compared_by_their_numbers() -> None:
+    """Sixty of 1,200 against five in a hundred of the reference are no finding; against none they are."""
+    close = toys(8_400, 1, close=420)
+    found = evaluate_zjets(toys(1_200, 3, close=61), close[np.random.default_rng(0).permutation(8_400)], BUDGET)
+    assert not any("jets closer" in reason for reason in found.verdict.reasons)
+
+
 def test_the_document_comes_back(same: ZJetsEvaluation) -> None:
     document = zjets_document(same, "a", "b")
     assert ZJetsDocument.model_validate_json(document.model_dump_json()) == document
@@ -123,6 +172,12 @@ def test_the_peak_of_a_known_distribution_is_found() -> None:
     assert abs(peak.width - 2.8) < 4 * peak.width_error
     assert peak.width_error < 0.03
     assert fit_peak(np.full(50, 91.0)) is None
+
+
+@pytest.mark.parametrize("scale", [1e-5, 100.0])
+def test_the_scale_of_weights_changes_no_peak(scale: float) -> None:
+    masses = 90.8 + 1.4 * np.tan(np.pi * (np.random.default_rng(0).random(20_000) - 0.5))
+    assert fit_peak(masses, np.full(20_000, scale)) == pytest.approx(fit_peak(masses), rel=1e-4)
 
 
 def test_samples_that_cannot_be_compared_are_refused(reference: Events) -> None:

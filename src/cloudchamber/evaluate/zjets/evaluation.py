@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import hypergeom
 
 from cloudchamber.errors import InputError
 from cloudchamber.evaluate.budget import FEWEST_EVENTS, Budget
@@ -294,11 +295,12 @@ def _tests(one: JetNumbers) -> list[Finding | None]:
     text = f"AUC {score.value:.4f} ± {score.error:.4f}{floor}"
     found: list[Finding | None] = [None if score.p_value is None else Finding(name, score.p_value, text)]
     if one.close[0] > one.close[1]:
-        n = int(one.plan.candidate.stop)
-        number = round(one.close[0] * n)
-        chance = (n / (n + int(one.plan.reference.stop))) ** number
-        found.append(Finding(f"jets closer than {R_MIN:g}, {one.jets} jets", float(chance),
-                             f"{number:,} events of {n:,}; none in the reference"))  # fmt: skip
+        n, m = int(one.plan.candidate.stop), int(one.plan.reference.stop)
+        number, known = round(one.close[0] * n), round(one.close[1] * m)
+        # Fisher's exact test: of all close pairs, so many or more among the candidate's events
+        chance = float(hypergeom.sf(number - 1, n + m, number + known, n))
+        found.append(Finding(f"jets closer than {R_MIN:g}, {one.jets} jets", chance,
+                             f"{number:,} events of {n:,}; {known:,} of {m:,} in the reference"))  # fmt: skip
     return found
 
 

@@ -52,6 +52,8 @@ class JetTables:
         reference: quantities and weights of the reference, shapes (N, quantities) and (N,).
         candidates: the same of candidates by name; at most four.
         title: for the top of a figure.
+        known: what the reference is called.
+        largest_error: of a ratio that is drawn; bins of a candidate with larger ones have none.
         bands: of quantities by key, the first candidate's spectrum with the uncertainty of its model.
     """
 
@@ -59,6 +61,8 @@ class JetTables:
     reference: tuple[Array, Array]
     candidates: Mapping[str, tuple[Array, Array]]
     title: str = ""
+    known: str = "reference"
+    largest_error: float = np.inf
     bands: Mapping[str, Histogram] = field(default_factory=dict)
 
     def names(self) -> list[str]:
@@ -78,7 +82,7 @@ def draw_spectra(tables: JetTables, keys: Sequence[str] | None = None) -> Figure
     figure, axes = panel_grid(len(chosen), _COLUMNS, width=3.4, height=3.1)
     for pair, (k, quantity) in zip(axes, chosen, strict=True):
         _draw_spectrum(pair, tables, k, quantity)
-    handles: list[Patch | Line2D] = [Patch(color=REFERENCE, alpha=0.45, label="reference")]
+    handles: list[Patch | Line2D] = [Patch(color=REFERENCE, alpha=0.45, label=tables.known)]
     handles += [
         Line2D([], [], color=color, label=name) for name, color in zip(tables.candidates, COLOURS, strict=False)
     ]
@@ -100,9 +104,10 @@ def _draw_spectrum(axes: PanelAxes, tables: JetTables, column: int, quantity: Qu
         if number == 0 and quantity.key in tables.bands:
             made = tables.bands[quantity.key]
         axes.main.stairs(made.density, edges, color=color, lw=1.2)
-        ratio = _over(made.density, truth)
+        ratio, error = _over(made.density, truth), _over(made.total_error, truth)
+        ratio = np.where(error <= tables.largest_error, ratio, np.nan)
         axes.ratio.stairs(ratio, edges, baseline=None, color=color, lw=1.1)
-        _band(axes.ratio, edges, ratio, _over(made.total_error, truth), color)
+        _band(axes.ratio, edges, ratio, error, color)
     _finish(axes, quantity, edges, float(truth.density.max()))
 
 
@@ -122,7 +127,7 @@ def _finish(axes: PanelAxes, quantity: Quantity, edges: Array, top: float) -> No
     else:
         axes.main.set_ylim(0, 1.25 * top)
     axes.main.set_xlim(edges[0], edges[-1])
-    axes.main.set_ylabel("1/N dN/dx")
+    axes.main.set_ylabel(f"1/N dN/dx [1/{quantity.unit}]" if quantity.unit else "1/N dN/dx")
     axes.ratio.axhline(1, color=INK, lw=0.8)
     for side in (-0.02, 0.02):
         axes.ratio.axhline(1 + side, color=INK, lw=0.6, ls=":")
@@ -141,23 +146,23 @@ def draw_plane(tables: JetTables, keys: tuple[str, str]) -> Figure:
     """
     places = [tables.names().index(key) for key in keys]
     known = [quantities(tables.jets)[k] for k in places]
-    samples = {"reference": tables.reference, **tables.candidates}
+    samples = {tables.known: tables.reference, **tables.candidates}
     edges = [_plane_edges(q, tables.reference[0][:, k]) for q, k in zip(known, places, strict=True)]
     maps = {name: _map(_Values(*sample), places, edges) for name, sample in samples.items()}
     top = max(float(grid.max()) for grid in maps.values())
     low = max(1e-4 * top, min(float(grid[grid > 0].min()) for grid in maps.values()))
     wide = 3.1 * len(maps) + 1.5
-    figure = Figure(figsize=(wide, 3.6))
+    figure = Figure(figsize=(wide, 3.8))
     for k, (name, grid) in enumerate(maps.items()):
-        axes = figure.add_axes(((0.6 + 3.1 * k) / wide, 0.16, 2.6 / wide, 0.7))
+        axes = figure.add_axes(((0.6 + 3.1 * k) / wide, 0.15, 2.6 / wide, 0.68))
         shown = np.ma.masked_equal(grid.T, 0)
         mesh = axes.pcolormesh(edges[0], edges[1], shown, norm=LogNorm(low, top), cmap="viridis", rasterized=True)
-        axes.set_title(name)
+        axes.set_title(f"{name}\n{len(samples[name][0]):,} events")
         axes.set_xlabel(known[0].label)
         if k == 0:
             axes.set_ylabel(known[1].label)
         _mark_cut(axes, keys)
-    bar = figure.add_axes((1 - 1.25 / wide, 0.16, 0.13 / wide, 0.7))
+    bar = figure.add_axes((1 - 1.25 / wide, 0.15, 0.13 / wide, 0.68))
     figure.colorbar(mesh, cax=bar, label="share of events in a cell")
     if top < _DECADE * low:
         bar.yaxis.set_minor_formatter(NullFormatter())

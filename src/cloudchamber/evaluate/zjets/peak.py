@@ -2,7 +2,8 @@ r"""Place and width of the Z peak by maximum likelihood.
 
     p(m) = Gamma / 2 pi / ((m - M)^2 + Gamma^2 / 4) / A,      86 < m < 96 GeV
 
-with A the integral over the window. Errors are those of the Fisher information.
+with A the integral over the window. Errors are those of the Fisher information; weights w are scaled so that their sum
+is the effective number of events, (sum w)^2 / sum w^2.
 """
 
 from typing import NamedTuple
@@ -41,9 +42,11 @@ def fit_peak(masses: Array, weight: Array | None = None) -> Peak | None:
     >>> round(peak.place, 2), round(peak.width, 2)
     (91.0, 2.4)
     """
-    counts, edges = np.histogram(masses, _BINS, (_LOW, _HIGH), weights=weight)
-    if len(masses) < _FEWEST or counts.sum() < _FEWEST:
+    near = (masses >= _LOW) & (masses <= _HIGH)
+    if near.sum() < _FEWEST:
         return None
+    share = np.ones(near.sum()) if weight is None else weight[near] * (weight[near].sum() / (weight[near] ** 2).sum())
+    counts, edges = np.histogram(masses[near], _BINS, (_LOW, _HIGH), weights=share)
 
     def shares(parameters: Array) -> Array:
         place, width = parameters
@@ -60,4 +63,4 @@ def fit_peak(masses: Array, weight: Array | None = None) -> Peak | None:
     p = np.maximum(shares(fit), 1e-300)
     information = counts.sum() * np.array([[(a * b / p).sum() for b in slopes] for a in slopes])
     errors = np.sqrt(np.diagonal(np.linalg.inv(information)))
-    return Peak(float(fit[0]), float(errors[0]), float(fit[1]), float(errors[1]))
+    return Peak(float(fit[0]), float(errors[0]), abs(float(fit[1])), float(errors[1]))
