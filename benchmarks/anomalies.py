@@ -7,7 +7,7 @@
       cloudchamber train benchmarks/anomalies.toml --init ep-dis-10x275-stable --data $sample --out tuned-$sample \
           --steps 1500
     done
-    python benchmarks/anomalies.py score --out runs/anomalies --tuned tuned-detuned --plain tuned-stable
+    python benchmarks/anomalies.py score --out runs/anomalies --tuned tuned-detuned --plain tuned-stable --ratio 6000
     python benchmarks/anomalies.py report --out runs/anomalies --docs docs
 
 `stable` holds the events that the shipped model was trained on; a ratio of two models that were trained further in the

@@ -91,7 +91,7 @@ SPECTRA = tuple(
             ("eta of j1", r"$\eta_{j_1}$", _eta(2)),
             ("eta of j2", r"$\eta_{j_2}$", _eta(3)),
             ("dR of j1 j2", _R % "j_1 j_2", _distance(2, 3)),
-            ("dphi of j1 j2", r"$|\Delta\phi(j_1 j_2)|$", lambda v: np.abs(_pair(v, 2, 3)[1])),
+            ("dphi of j1 j2", r"$|\Delta\phi(j_1 j_2)|$ [rad]", lambda v: np.abs(_pair(v, 2, 3)[1])),
             ("mass of j1 j2", r"$\log_{10}(m_{jj}\,/\,\mathrm{GeV})$", lambda v: np.log10(_mass(2, 3)(v))),
             ("mass of j2", r"$\log_{10}(m_{j_2}\,/\,\mathrm{GeV})$", lambda v: np.log10(v.mass[:, 3])),
         )),

@@ -37,7 +37,7 @@ from cloudchamber.evaluate.pairs import Plan
 from cloudchamber.evaluate.sample import Sample
 from cloudchamber.evaluate.tables import Table
 from cloudchamber.events import Beams, Events
-from cloudchamber.events.schema import NAMED_BEAMS
+from cloudchamber.events.schema import NAMED_BEAMS, Cuts
 from cloudchamber.formats import files
 from cloudchamber.recipes.generation import GenerationSetting, generate_file, load
 from cloudchamber.recipes.phase_space import PhaseSpace, table_named
@@ -172,6 +172,23 @@ def judged(work: Work, beams: Beams) -> Judged:
     return Judged(row, Both(beams, a, b))
 
 
+def in_words(cuts: Cuts) -> str:
+    """Cuts as text, such as 100 < Q2 < 1000 GeV2 and x > 0.05.
+
+    Args:
+        cuts: on Q2, x and y.
+    """
+    found = []
+    for name, low, high, unit in (
+        ("Q2", cuts.q2_min, cuts.q2_max, " GeV2"), ("x", cuts.x_min, cuts.x_max, ""), ("y", cuts.y_min, cuts.y_max, ""),
+    ):  # fmt: skip
+        if low is not None:
+            found.append(f"{name} > {low:g}{unit}" if high is None else f"{low:g} < {name} < {high:g}{unit}")
+        elif high is not None:
+            found.append(f"{name} < {high:g}{unit}")
+    return " and ".join(found)
+
+
 HEADINGS = (
     "beams", "events", "AUC (truth)", "plane", "edges, pulls", "least and largest (truth)",
     *(f"cross-section {k}" for k in (1, 2, 3)),
@@ -207,8 +224,11 @@ brackets, what Pythia8 gives against Pythia8.
 - *plane*: bins of 0.2 in log10 x and log10 Q2 with more than {fewest:,} expected events that agree within 5 % or two
   standard deviations, and the largest difference of all.
 - *edges*: (generated - expected) / error of the events beyond the outermost {beyond:.1f} % of Pythia8's.
-- *cross-sections*: those that the model writes into its files over those of weighted Pythia8 events, for {cuts}. The
-  errors are of the weighted events; `benchmarks/cross_section_table.py fresh` is sharper.
+- *least and largest*: lowest pT [GeV], largest y and lowest Q2 [GeV2] of the scattered electrons, in brackets those of
+  as many events of Pythia8.
+- *cross-sections* 1, 2 and 3: those that the model writes into its files over those of weighted Pythia8 events, for
+  {cuts}. The errors are of the
+  weighted events; `benchmarks/cross_section_table.py fresh` is sharper.
 
 ![The x-Q2 plane at six settings](any-beams/planes.png)
 
@@ -229,7 +249,7 @@ def main(
 ) -> None:
     """Make the table, and the page if a folder is given for it."""
     out.mkdir(parents=True, exist_ok=True)
-    names = ", ".join("Q2 > 1" if cuts == CUTS[0] else str(cuts.model_dump(exclude_none=True)) for cuts in CUTS)
+    names = "; ".join(map(in_words, CUTS))
     typer.echo(f"cuts of the cross-sections: {names}")
     work, found = Work(model, reference, flat, out, events, workers), list[Judged]()
     for name in settings.split(","):

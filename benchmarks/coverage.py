@@ -241,7 +241,7 @@ PAGE = """# How sure is a model?
 
 `cloudchamber train --members 5` trains an ensemble: every member with networks and noise of its own, all but the first
 on events drawn with replacement (a bootstrap). `cloudchamber evaluate 0.parquet --reference truth --ensemble FOLDER
---training DATA` draws a band around every spectrum and writes it to `metrics.json`:
+--training DATA --out report` draws a band around every spectrum and writes it to `report/metrics.json`:
 
 - what differs between the members: their spread, less what their statistics make, times Student's factor for so few;
 - what they share: how far their mean is from the sample that they were trained on, less the statistics of both,

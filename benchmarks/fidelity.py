@@ -19,6 +19,7 @@ import json
 import resource
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -140,13 +141,15 @@ def draw(entries: Sequence[str], found: Sequence[tuple[Cost, MetricsDocument]], 
     shown = [name for name in ("AUC, observables", "AUC, particle cloud", "FPD", "sliced W1") if name in measured]
     figure, axes = plt.subplots(2, len(shown), figsize=(4 * len(shown), 7), sharey="col", layout="constrained")
     for column, name in enumerate(shown):
-        for model in dict.fromkeys(entry.split(":")[0] for entry in entries):
+        for model, marker in zip(dict.fromkeys(entry.split(":")[0] for entry in entries), cycle("osD^v")):
             points = [(cost, m) for entry, (cost, document) in zip(entries, found, strict=True)
                       for m in document.metrics if m.name == name and entry.split(":")[0] == model]  # fmt: skip
             for line, attribute in enumerate(("calls", "milliseconds")):
                 x = [getattr(cost, attribute) for cost, _ in points]
-                axes[line, column].errorbar(x, [m.value for _, m in points], [m.error for _, m in points], marker="o",
-                                            capsize=2, label=Path(model).name)  # fmt: skip
+                axes[line, column].errorbar(
+                    x, [m.value for _, m in points], [m.error for _, m in points], marker=marker, fillstyle="none",
+                    capsize=2, label=Path(model).name,
+                )  # fmt: skip
         floors = [(cost, m.floor) for cost, document in found for m in document.metrics
                   if m.name == name and m.floor is not None]  # fmt: skip
         for line, attribute in enumerate(("calls", "milliseconds")):

@@ -1,11 +1,12 @@
 r"""What the rescaling of arXiv:2310.16308 (equations 13 to 17) is worth: the same model trained with it and without.
 
     cloudchamber train PRESET --data train --out runs/beside --steps N
-    cloudchamber train STRAIGHT.toml --data train --out runs/straight --steps N
+    cloudchamber train straight.toml --data train --out runs/straight --steps N
     python benchmarks/image_rescaling.py --straight runs/straight --beside runs/beside --reference reference \\
         --events 1024 --calls 16 --work work --out docs
 
-where STRAIGHT.toml is the preset with `rescaling = "straight"`. The page is `docs/image-rescaling.md`.
+where `straight.toml` is the preset with `rescaling = "straight"` in its section `[image]`. The page is
+`docs/image-rescaling.md`.
 """
 
 import argparse
@@ -58,15 +59,19 @@ def main() -> None:
 
 _PAGE = """# Images without the rescaling
 
-The preset `{preset}` with `rescaling = "straight"` beside the preset itself, {steps:,} steps of training each, {calls}
-calls, against {truth:,} events of Pythia8 in pixels; the columns are those of [Images of events](image.md). The paper
-reports deviations of orders of magnitude near the ends of the spectrum without the rescaling. Here the network corrects
-the best guess from each pixel alone, whose distribution of values is fitted in 12 intervals of the window; that guess
-knows the spectrum coarsely whatever the map, but without the rescaling nearly all hadrons share its first interval.
-This page is made by
+The preset `{preset}` with `rescaling = "straight"` beside the preset itself, {steps:,} steps of training
+each, {calls} calls, against {truth:,} events of Pythia8 in pixels; the columns are those of
+[Images of events](image.md), where Pythia8 itself has a row. The paper reports deviations of orders of magnitude near
+the ends of the spectrum without the rescaling. Here the network corrects the best guess from each pixel alone, whose
+distribution of values is fitted in 12 intervals of the window; that guess knows the spectrum coarsely whatever the map,
+but without the rescaling nearly all hadrons share its first interval. This page is made by
 
+    cloudchamber train {preset} --data train --out runs/beside --steps {steps}
+    cloudchamber train straight.toml --data train --out runs/straight --steps {steps}
     python benchmarks/image_rescaling.py --straight runs/straight --beside runs/beside --reference reference \\
         --events {events} --calls {calls} --truth {truth}
+
+where `straight.toml` is the preset with `rescaling = "straight"` in its section `[image]`.
 
 """
 

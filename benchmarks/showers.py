@@ -344,8 +344,8 @@ set judged as if a model had made it. *Parametrised* is the classical fast simul
 - Separation powers are those of the histograms of arXiv:2410.21611; response and resolution are compared in {bins} bins
   of the incident energy, and the largest difference stands here.
 - EMD is the earth mover's distance.
-- Times are those of the CPU on one thread per shower when 1, 100 or all showers of the row are made at once, loading
-  excluded. Calls are network calls of each diffusion stage.
+- Times are milliseconds of CPU time per shower on one thread, when 1, 100 or all showers of the row are made at once;
+  loading is excluded. Calls are network calls of each diffusion stage.
 - Cells that are *merged 3x3x3* are 3 x 3 pads of 3 layers, in the reference too. What is merged is easier to get right,
   so such rows are for comparison with each other.
 
@@ -358,8 +358,8 @@ Rows of 20 minutes compare models at equal training time, each on a CPU core tha
         --calls 1 --start 16 --max-time 10m --precision float32
 
 `caloscore-v2-narrow` has a quarter of the channels of CaloScore v2: with all of them one core makes a step of training
-in ten seconds and a shower of 512 calls in five, so 20 minutes would be a hundred steps. Its row of 1 call is the
-student of the last command. Rows of 80 minutes had an hour more, and their student a quarter of one:
+in ten seconds and a shower of 512 calls in five seconds, so 20 minutes would be a hundred steps. Its row of 1 call is
+the student of the last command. Rows of 80 minutes had an hour more, and their student a quarter of one:
 
     cloudchamber train caloscore-v2-narrow --init runs/caloscore-v2-narrow --data datasets/calo-wsi/train \\
         --out runs/caloscore-v2-longer --max-time 60m --precision float32

@@ -125,18 +125,21 @@ def draw(found: dict[Point, MetricsDocument], path: Path) -> None:
     figure, axis = plt.subplots(figsize=(5.5, 4.5), layout="constrained")
     metrics = {point: next(m for m in document.metrics if m.name == SHOWN[0]) for point, document in found.items()}
     colours = {stages: f"C{n}" for n, stages in enumerate(dict.fromkeys(point.stages for point in found))}
+    shifts = {stages: 1.04 ** (n - 1) for n, stages in enumerate(colours)}
     for stages, taught in dict.fromkeys((point.stages, point.taught) for point in found):
         points = sorted(
             (p.calls, m.value, m.error) for p, m in metrics.items() if (p.stages, p.taught) == (stages, taught)
         )
         calls, values, errors = zip(*points, strict=True)
         label = ("both stages" if len(stages) > 1 else f"{stages[0]} only") + (", distilled" if taught else "")
-        axis.errorbar(calls, values, errors, marker="*" if taught else "o", markersize=11 if taught else 5, capsize=2,
-                      color=colours[stages], linestyle="--" if taught else "-", label=label)  # fmt: skip
+        axis.errorbar([shifts[stages] * n for n in calls], values, errors, marker="*" if taught else "o",
+                      markersize=11 if taught else 5, fillstyle="none", capsize=2, color=colours[stages],
+                      linestyle="--" if taught else "-", label=label)  # fmt: skip
     floors = [m.floor for m in metrics.values() if m.floor is not None]
     axis.axhline(float(np.mean(floors)), color="grey", linestyle=":", label="truth against truth")
     ticks = sorted({point.calls for point in found})
-    axis.set(xscale="log", xlabel="network calls of the stage", ylabel="area under the ROC curve of the trees")
+    axis.set(xscale="log", xlabel="network calls of the stage (points are shifted apart)",
+             ylabel="area under the ROC curve of the trees")  # fmt: skip
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.legend()

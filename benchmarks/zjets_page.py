@@ -98,10 +98,11 @@ Delta R as well as they can. For rows that say *drawn again*, events outside of 
 inside (`generate --inside-cuts`): that takes away what leaks through the cut, and leaves the blur above it.
 
 The JetGPT here is the shipped `zjets`, which was trained while it was built: 35 minutes on 588,000 events, 40 on events
-with several jets and their mirror images, 48 on other 343,000 events (`zjets.py several`), with dropout, and 40 on all
-1,025,000. What it is told of earlier jets, its components around them and the steps beyond the cut on Delta R grew in
-between; new inputs began with weights of zero, new components with small probabilities, and new steps at height one.
-`train zjets-jetgpt` has all of it from the start.
+with several jets and their mirror images, 48 on 343,000 other events (`zjets.py several`), with dropout, and 40 on all
+1,004,500; then, after 2,575,000 more had been simulated, 42 minutes on 1,206,000 chosen by `zjets.py several` and 14 on
+all 3,528,000. What it is told of earlier jets, its components around them and the steps beyond the cut on Delta R grew
+before the last three phases; new inputs began with weights of zero, new components with small probabilities, and new
+steps at height one. `train zjets-jetgpt` has all of it from the start.
 """
 
 

@@ -33,5 +33,5 @@ def test_a_missing_package_is_named(
     saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
-    assert "pip install cloudchamber[onnx]" in refused(capsys, saved, "--out", tmp_path / "onnx")
+    assert "pip install '.[onnx]'" in refused(capsys, saved, "--out", tmp_path / "onnx")
     assert not (tmp_path / "onnx").exists()

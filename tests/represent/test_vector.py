@@ -253,9 +253,7 @@ def test_other_events_are_refused(primary_events: Events, zjets_events: Events) 
     ("column", "value", "words"),
     [("pdg_id", 22, "another particle"), ("px", np.nan, "not a finite number"), ("mass", 0.0, "not positive")],
 )
-def test_events_that_nothing_can_learn_are_refused(
-    zjets_events: Events, column: str, value: float, words: str
-) -> None:
+def test_events_that_nothing_can_learn_are_refused(zjets_events: Events, column: str, value: float, words: str) -> None:
     columns = {name: zjets_events.flat(name).copy() for name in zjets_events.columns}
     columns[column][zjets_events.offsets[3] + 2] = value
     with pytest.raises(InputError, match=words):

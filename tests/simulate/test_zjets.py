@@ -76,7 +76,7 @@ def test_impossible_numbers_are_refused(options: dict[str, float], words: str) -
 
 def test_missing_fastjet_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finder, "has_fastjet", lambda: False)
-    with pytest.raises(InputError, match=r"pip install cloudchamber\[jets\]"):
+    with pytest.raises(InputError, match=r"pip install '\.\[jets\]'"):
         ZJetsSetting()
 
 

@@ -22,7 +22,10 @@ def evaluate(
     reference: Annotated[Path, typer.Option(help="What to compare with: a file, or a folder of Parquet shards.")],
     out: Annotated[Path, typer.Option(help="Folder for metrics.json, index.html and figures.")],
     budget: Annotated[
-        str, typer.Option(help="quick, standard or full: at most 10,000, 50,000 or all events.")
+        str,
+        typer.Option(
+            help="quick, standard or full: at most 10,000, 50,000 or all events (5,000, 20,000 or all showers)."
+        ),
     ] = "standard",
     events: Annotated[int | None, typer.Option(help="Judge this many events instead of the budget's number.")] = None,
     training: Annotated[
@@ -34,7 +37,10 @@ def evaluate(
         typer.Option(help="Events of another member of the candidate's ensemble (give it for each), or their folder."),
     ] = None,
     accept: Annotated[
-        str | None, typer.Option(help="Keep some particles only: 'paper' for those of arXiv:2410.22421.")
+        str | None,
+        typer.Option(
+            help="Keep some particles only: those of 'paper' (arXiv:2410.22421) or 'image' (arXiv:2310.16308)."
+        ),
     ] = None,
     binning: Annotated[
         Path | None, typer.Option(help="The CaloChallenge's binning file, where files of showers do not tell theirs.")

@@ -60,7 +60,7 @@ def train(
     events that the model's maps cannot hold (other beams, lower Q2, unknown species) need --refit. Files of other
     generators are copied into the run's folder with the scattered electron first; see docs/own-events.md.
 
-    Examples:
+    Example:
         cloudchamber train ep-dis-10x275 --data data/train --out runs/a --max-time 90m
         cloudchamber train --init ep-dis-10x275 --data data/mine --out runs/tuned --max-time 10m
 

@@ -129,7 +129,7 @@ def rounds(data: "az.InferenceData", palette: Sequence[str]) -> Figure:
     attributes = data["posterior"].attrs
     acceptance = json.loads(attributes["acceptance"])
     stages = [name for name in acceptance if acceptance[name]]
-    figure = Figure(figsize=(7.2, 3.4))
+    figure = Figure(figsize=(7.2, 4.0))
     left, right = figure.subplots(1, 2)
     kernels = list(dict.fromkeys(kernel for stage in stages for kernel in acceptance[stage]))
     for k, kernel in enumerate(kernels):
@@ -138,7 +138,7 @@ def rounds(data: "az.InferenceData", palette: Sequence[str]) -> Figure:
                   label=kernel)  # fmt: skip
     left.set_ylabel("accepted [%]")
     left.set_ylim(0, 105)
-    left.legend()
+    left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     right.bar(range(len(stages)), _efficiency(data, stages), color=palette[0])
     right.set_ylabel("bulk ESS per 1000 evaluations")
     for cell in (left, right):

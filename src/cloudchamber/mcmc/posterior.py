@@ -31,7 +31,9 @@ def arviz() -> Any:  # noqa: ANN401
         try:
             import arviz
         except ImportError:
-            raise InputError("assisted Markov chains need ArviZ; install 'cloudchamber[mcmc]'.") from None
+            raise InputError(
+                "assisted Markov chains need ArviZ; in a checkout, pip install '.[mcmc]' brings it."
+            ) from None
     return arviz
 
 

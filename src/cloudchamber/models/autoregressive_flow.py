@@ -282,5 +282,5 @@ def _zuko() -> Any:  # noqa: ANN401
         import zuko.nn
         import zuko.transforms
     except ImportError:
-        raise InputError("these flows need the package zuko; install 'cloudchamber[mcmc]'.") from None
+        raise InputError("these flows need the package zuko; install '.[mcmc]'.") from None
     return zuko

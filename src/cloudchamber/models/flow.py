@@ -40,7 +40,7 @@ class SplineFlow(nn.Module):
         try:
             from zuko.flows import NSF
         except ImportError:
-            raise InputError("normalising flows need the package zuko; install 'cloudchamber[mcmc]'.") from None
+            raise InputError("normalising flows need the package zuko; install '.[mcmc]'.") from None
         self.base = UnitNormal()
         flow = NSF(features, context, bins=bins, transforms=couplings, passes=2, hidden_features=(width,) * depth,
                    activation=nn.SiLU)  # fmt: skip

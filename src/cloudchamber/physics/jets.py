@@ -64,7 +64,7 @@ def require_fastjet() -> None:
         InputError: if it is not installed.
     """
     if not has_fastjet():
-        raise InputError("jets need FastJet; install it with 'pip install cloudchamber[jets]'.")
+        raise InputError("jets need FastJet; in a checkout, pip install '.[jets]' brings it.")
 
 
 def cluster(

@@ -63,7 +63,9 @@ def export(model: str, out: Path) -> list[Path]:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError:
-        raise InputError("export needs the packages onnx and onnxscript: 'pip install cloudchamber[onnx]'.") from None
+        raise InputError(
+            "export needs the packages onnx and onnxscript; in a checkout, pip install '.[onnx]' brings them."
+        ) from None
     trained = load_model(model)
     networks = _networks(trained)
     try:

@@ -198,7 +198,7 @@ def drawn(folder: Path, drawing: Drawing[Any]) -> Drawn:
         drawing: which figure.
     """
     if drawing.needs_jets and not has_fastjet():
-        return Drawn(drawing, "", "FastJet is not installed; 'pip install cloudchamber[jets]' brings it.")
+        return Drawn(drawing, "", "FastJet is not installed; in a checkout, pip install '.[jets]' brings it.")
     return Drawn(drawing, (folder / f"{drawing.name}.svg").read_text(encoding="utf-8"))
 
 

@@ -22,6 +22,8 @@ __all__ = ["draw_ratios", "mean_multiplicities", "pulls", "ratios", "worst_obser
 Array = NDArray[np.float64]
 _LEVELS = (0.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0)
 _SHADES = ("#f7f7f7", "#fde0c5", "#facba6", "#f2a579", "#e07b4f", "#b5482a")
+_WIDE = 100.0
+"""From here on numbers in cells have no decimals."""
 _WORST = 12
 
 
@@ -56,12 +58,14 @@ def draw_ratios(table: Array, rows: Sequence[str], columns: Sequence[str], label
     size = min(10.0, 300.0 / len(columns))
     for (i, j), value in np.ndenumerate(table):
         text, color = ("–", INK) if np.isnan(value) else (f"{value:.{digits}f}", "white" if value > 6 else "black")
+        text = f"{value:.0f}" if value >= _WIDE else text
         axes.text(j, i, text, ha="center", va="center", fontsize=size, color=color)
     axes.set_xticks(range(len(columns)), columns, fontsize=size)
     axes.set_yticks(range(len(rows)), rows, fontsize=11)
     axes.tick_params(which="both", length=0)
     axes.minorticks_off()
-    bar = figure.colorbar(mesh, cax=figure.add_axes((0.925, 0.14, 0.014, 0.68)), ticks=_LEVELS)
+    extend = "max" if (table > _LEVELS[-1]).any() else "neither"
+    bar = figure.colorbar(mesh, cax=figure.add_axes((0.925, 0.14, 0.014, 0.68)), ticks=_LEVELS, extend=extend)
     bar.set_label(label)
     bar.minorticks_off()
     return figure

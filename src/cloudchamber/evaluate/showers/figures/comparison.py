@@ -44,10 +44,11 @@ class ShowerComparison:
 
     @property
     def title(self) -> str:
-        """Calorimeter and incident energies."""
+        """Data set and incident energies."""
         low, high = (f"{e / 1e3:.3g}" for e in (self._energies.min(), self._energies.max()))
         energies = f"{low} GeV" if low == high else f"{low} to {high} GeV"
-        return f"{self.reference.geometry.name or 'calorimeter'}   {energies}"
+        name = self.reference.geometry.name
+        return f"data set {name}, {energies}" if name else energies
 
     @property
     def members(self) -> tuple[()]:
