@@ -182,8 +182,9 @@ def bands(
         if place.exists():
             continue
         generator = load(str(run))
-        own = generator.trained.card.preset.sampling.calls
-        setting = GenerationSetting(seed=1, phase_space=PhaseSpace(jets=jets), calls=min(own, calls))
+        preset = generator.trained.card.preset
+        taken = min(preset.sampling.calls, calls) if preset.takes_calls else None
+        setting = GenerationSetting(seed=1, phase_space=PhaseSpace(jets=jets), calls=taken)
         made = folder / BANDS / run.name
         generate_draws(generator, made, draws, events=events, setting=setting, resume=True)
         samples = [files.read(draw_file(made, k)) for k in range(draws)]

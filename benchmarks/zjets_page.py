@@ -279,6 +279,7 @@ def _sizes(rows: Mapping[Key, Mapping[str, Any]], images: Path) -> str:
         figure = Figure(figsize=(3.6 * len(numbers), 3.2), layout="constrained")
         for axes, jets in zip(np.atleast_1d(figure.subplots(1, len(numbers), sharey=True)), numbers, strict=True):
             for (model, name), color in zip(NAMES.items(), COLOURS, strict=True):
+                label: str | None = name
                 of_model = [(key.size, one) for key, one in rows.items() if key.model == model and key.jets == jets]
                 for chosen, style in (
                     ([one for size, one in of_model if size is not None], {"marker": "o", "ms": 4, "lw": 1.2}),
@@ -290,8 +291,8 @@ def _sizes(rows: Mapping[Key, Mapping[str, Any]], images: Path) -> str:
                     )
                     if points:
                         size, area, error = np.array(points).T
-                        label = name if style["marker"] == "o" else None
                         axes.errorbar(size, area, error, color=color, label=label, **style)
+                        label = None
             axes.axhline(0.5, color="0.5", lw=0.8)
             axes.set_xscale("log")
             axes.xaxis.set_minor_formatter(NullFormatter())

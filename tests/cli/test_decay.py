@@ -52,6 +52,13 @@ def test_blocks_are_those_of_the_decayer(source: Path, primary: Events, tmp_path
     assert result.flat("px").dtype == np.float64
 
 
+def test_the_source_is_kept(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = source.read_bytes()
+    refused(capsys, decay(source, source), "both source and target")
+    refused(capsys, decay(source.parent, source.parent / "stable.parquet"), "would be one of the shards")
+    assert source.read_bytes() == before
+
+
 def test_shards_give_the_same_as_one_file(source: Path, primary: Events, tmp_path: Path) -> None:
     (tmp_path / "shards").mkdir()
     for number, start in enumerate(range(0, N, 97)):

@@ -7,6 +7,7 @@ import pytest
 
 from cloudchamber.cli.main import main
 from cloudchamber.events import Events
+from cloudchamber.formats import parquet
 from cloudchamber.formats.images import open_images
 from cloudchamber.represent.image import ImageRepresentation
 
@@ -32,6 +33,26 @@ def test_the_file_holds_the_images_of_all_events(
     assert np.array_equal(piece.filled.pixel, expected.pixel)
     np.testing.assert_allclose(piece.filled.intensity, expected.intensity, rtol=1e-6)
     assert file.header.pixels == ImageRepresentation.fit(stable_events, rows=32, columns=16).pixels
+
+
+def test_the_source_is_kept(stable_events: Events, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "events.parquet"
+    parquet.write(source, stable_events)
+    before = source.read_bytes()
+    assert command(source, "--out", source) == 2
+    assert "both source and target" in capsys.readouterr().err
+    assert command(tmp_path, "--out", tmp_path / "images.parquet") == 2
+    assert "would be one of the shards" in capsys.readouterr().err
+    assert source.read_bytes() == before
+
+
+def test_an_event_without_particles_is_named(
+    stable_events: Events, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = Events.from_flat([0], {name: stable_events.flat(name)[:0] for name in stable_events.columns})
+    parquet.write(tmp_path / "events.parquet", Events.concatenate([stable_events[:7], empty, stable_events[7:9]]))
+    assert command(tmp_path / "events.parquet", "--out", tmp_path / "images.parquet") == 2
+    assert "event 7 holds no particles" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

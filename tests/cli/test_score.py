@@ -82,6 +82,7 @@ def test_the_first_events_are_those_of_a_shorter_run(source: Path, scores: Path)
     [
         (("--model", "ep-dis-10x275"), ("holds level stable", "knows level primary")),
         (("--model", "ep-dis-10x275-image"), ("has no density of events",)),
+        (("--model", "ep-dis"), ("is of any beams", "cannot be scored", "such as ep-dis-10x275-stable")),
         (("--model", "nothing"), ("'nothing' is unknown",)),
         (("--model", MODEL, "--steps", 0), ("--steps 0 is impossible",)),
         (("--model", MODEL, "--out", "scores.csv"), ("must end in .parquet",)),
@@ -99,6 +100,30 @@ def test_bad_input_gets_one_sentence(
         assert part in error
     assert not source.with_name("refused.parquet").exists()
     assert not list(source.parent.glob(".*part"))
+
+
+def test_the_source_is_kept(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = source.read_bytes()
+    assert run("score", source, "--model", MODEL, "--out", source, "--workers", 1, *QUICK) == 2
+    assert "both source and target" in capsys.readouterr().err
+    assert source.read_bytes() == before
+
+
+def test_without_the_cloud_only_unreadable_events_count_as_such(
+    stable_events: Events, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = {name: stable_events.flat(name) for name in stable_events.columns}
+    columns["status"] = np.ones(len(columns["px"]), dtype=np.int32)
+    some = Events.from_flat(stable_events.counts, columns, None, stable_events.run)[:5]
+    empty = Events.from_flat([0], {name: values[:0] for name, values in columns.items()})
+    parquet.write(tmp_path / "events.parquet", Events.concatenate([some, empty]))
+    words = ("--model", MODEL, "--out", tmp_path / "scores.parquet", "--workers", 1, "--no-cloud", *QUICK)
+    assert run("score", tmp_path / "events.parquet", *words) == 0
+    output = capsys.readouterr().out
+    assert "6 events" in output
+    assert " 1 NaN" in output
+    species = pq.read_table(tmp_path / "scores.parquet")["species"].to_numpy()
+    assert np.flatnonzero(np.isnan(species)).tolist() == [5]
 
 
 def test_other_beams_are_refused(stable_events: Events, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -137,6 +137,28 @@ def test_unlike_samples_are_refused(candidate: Events) -> None:
     assert comparable_beams(run.with_(beams=None, level=None), run) == run.beams
 
 
+@pytest.mark.parametrize(
+    ("one", "two", "sentence"),
+    [
+        ({"q2_min": 25.0, "q2_max": 100.0}, {"q2_min": 25.0}, "q2_max = 100 GeV2 and .* no q2_max"),
+        ({"q2_min": 25.0, "y_max": 0.5}, {"q2_min": 25.0, "y_max": 0.6}, "with y_max = 0.5 and .* y_max = 0.6;"),
+        ({"q2_min": 25.0, "y_max": 0.5}, {"q2_min": 25.0}, None),
+        ({"q2_min": 25.0, "x_max": 0.1}, {"q2_min": 25.0, "x_max": 0.2}, "x_max = 0.1 and .* x_max = 0.2"),
+        ({}, {"q2_min": 25.0, "y_min": 0.6}, None),
+        ({"q2_min": 25.0, "pt_electron_min": 1.0}, {"q2_min": 25.0 + 1e-6}, None),
+    ],
+)
+def test_samples_of_other_cuts_are_refused(
+    one: dict[str, float], two: dict[str, float], sentence: str | None, candidate: Events
+) -> None:
+    runs = [candidate.run.with_(cuts=Cuts(**cuts)) for cuts in (one, two)]
+    if sentence is None:
+        assert comparable_beams(*runs) == candidate.run.beams
+        return
+    with pytest.raises(InputError, match=sentence):
+        comparable_beams(*runs)
+
+
 def test_an_unknown_budget_is_refused(candidate: Events, reference: Events) -> None:
     with pytest.raises(InputError, match="quick, standard, full"):
         evaluate(candidate, reference, "lavish")

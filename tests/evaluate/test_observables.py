@@ -78,6 +78,14 @@ def test_leading_particles() -> None:
     assert values["n_central"] == 2
 
 
+def test_resonances_and_charm_carry_their_charge() -> None:
+    values = observe((2224, 3.0, 0.5, 0.2, 1.23), (-213, 2.0, 0.0, 1.0, 0.77), (411, 1.0, 1.0, 2.0, 1.87),
+                     (99999, 0.5, 0.0, 1.0, 0.0), (22, 0.5, 0.0, 1.0, 0.0))  # fmt: skip
+    assert values["n_charged"] == 3
+    assert values["leading_charge"] == 2
+    assert values["mean_pT_charged"] == pytest.approx(2.0)
+
+
 def test_shape_and_flow() -> None:
     back_to_back = observe((211, 1.0, 0.0, 0.7, PI), (-211, 1.0, 2.0, 0.7 + np.pi, PI))
     assert back_to_back["sphericity_T"] == pytest.approx(0.0, abs=1e-5)

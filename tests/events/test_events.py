@@ -35,6 +35,22 @@ def test_selection_keeps_events() -> None:
     assert photons.counts.tolist() == [0, 0, 2]
 
 
+def test_events_without_particles_are_named() -> None:
+    sample()[:1].require_particles()
+    with pytest.raises(InputError, match="event 101 holds no particles"):
+        sample().require_particles(100)
+
+
+@pytest.mark.parametrize("counts", [[2, 0, 3], [0, 5, 0], [5, 0]])
+def test_the_final_state_keeps_empty_events(counts: list[int]) -> None:
+    flat = {name: np.arange(5.0) for name in ("px", "py", "pz", "mass")}
+    ids, status = np.array([11, 211, 11, 22, 22]), np.array([1, 2, 1, 1, 2])
+    final = Events.from_flat(counts, {"pdg_id": ids, "status": status, **flat}).final_state()
+    owner = np.repeat(np.arange(len(counts)), counts)
+    assert final.counts.tolist() == [int((status[owner == k] == 1).sum()) for k in range(len(counts))]
+    assert final.flat("px").tolist() == [0, 2, 3]
+
+
 def test_electron_and_hadrons() -> None:
     events = sample()[np.array([0, 2])]
     assert events.electron.pdg_id.to_list() == [11, 11]

@@ -132,6 +132,12 @@ LISTS = {"pdg_id": [[11]], "px": [[1.0]], "py": [[1.0]], "pz": [[1.0]], "mass": 
         ({"px": [["a"]]}, "px of .* not a list of floating-point numbers"),
         ({"pdg_id": [[1.5]]}, "pdg_id of .* not a list of whole numbers"),
         ({"px": [[1.0, 2.0]]}, "differ in length"),
+        ({"pdg_id": [[2**40]]}, "event 0 of .* has a number beyond 32 bits in the column pdg_id"),
+        ({"status": [1]}, "status of .* not a list of whole numbers"),
+        ({"mother": [["a"]]}, "mother of .* not a list of whole numbers"),
+        ({"vx": [["a"]]}, "vx of .* not a list of floating-point numbers"),
+        ({"weight": ["heavy"]}, "the column weight of .* is not a number per event"),
+        ({"weight": pa.array([None], pa.float64())}, "weight of event 0 of .* is not finite"),
     ],
 )
 def test_parquet_columns(changes: dict[str, list[object] | None], sentence: str, tmp_path: Path) -> None:
@@ -139,6 +145,33 @@ def test_parquet_columns(changes: dict[str, list[object] | None], sentence: str,
     pq.write_table(pa.table(columns), tmp_path / "a.parquet")
     with pytest.raises(InputError, match=sentence):
         files.read(tmp_path / "a.parquet")
+
+
+def test_the_event_with_a_gap_is_named(tmp_path: Path) -> None:
+    columns = {"pdg_id": [[11], [], [211, None]]} | {n: [[1.0], [], [1.0, 1.0]] for n in ("px", "py", "pz", "mass")}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"event 2 of .* has a gap"):
+        files.read(tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"event 2 of .* has a gap"):
+        list(files.iterate(tmp_path / "a.parquet", 2))
+
+
+def test_large_lists_are_read(stable_events: Events, tmp_path: Path) -> None:
+    parquet.write(tmp_path / "a.parquet", stable_events)
+    table = pq.read_table(tmp_path / "a.parquet")
+    large = [f.with_type(pa.large_list(f.type.value_type)) if pa.types.is_list(f.type) else f for f in table.schema]
+    pq.write_table(table.cast(pa.schema(large, table.schema.metadata)), tmp_path / "large.parquet")
+    assert same(files.read(tmp_path / "large.parquet"), stable_events)
+
+
+def test_a_target_must_not_replace_its_source(stable_events: Events, tmp_path: Path) -> None:
+    parquet.write(tmp_path / "a.parquet", stable_events)
+    with pytest.raises(InputError, match="both source and target"):
+        files.require_other_path(tmp_path / "a.parquet", tmp_path / "." / "a.parquet")
+    with pytest.raises(InputError, match="would be one of the shards"):
+        files.require_other_path(tmp_path, tmp_path / "b.parquet")
+    files.require_other_path(tmp_path, tmp_path / "b.hepmc3")
+    files.require_other_path(tmp_path / "a.parquet", tmp_path / "b.parquet")
 
 
 def test_foreign_parquet_without_metadata_or_weight(tmp_path: Path) -> None:
@@ -207,6 +240,16 @@ def test_folder_of_the_target(suffix: str, stable_events: Events, tmp_path: Path
     (tmp_path / f"a{suffix}").mkdir()
     with pytest.raises(InputError, match="it is a folder"):
         write(tmp_path / f"a{suffix}", stable_events)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=rf"cannot write '.*/file/a{suffix}': '.*/file' is not a folder"):
+        write(tmp_path / "file" / f"a{suffix}", stable_events)
+
+
+def test_a_folder_as_target_is_told_before_the_work(tmp_path: Path) -> None:
+    worked = False
+    with pytest.raises(InputError, match="it is a folder"), atomic_path(tmp_path):
+        worked = True
+    assert not worked
 
 
 def test_atomic_path_explains_permissions(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from cloudchamber.errors import InputError
 from cloudchamber.events import Beams, Events, RunInfo
 from cloudchamber.events.events import HISTORY_COLUMNS, MOMENTUM_COLUMNS
-from cloudchamber.formats import hepmc, parquet
+from cloudchamber.formats import files, hepmc, parquet
 from cloudchamber.formats.hepmc import HepMCWriter
 
 SUFFIXES = (".hepmc3", ".hepmc3.gz", ".hepmc3.zst")
@@ -258,6 +258,9 @@ def test_truncated_gzip_of_truncated_text(stable_events: Events, tmp_path: Path)
         (b"E 1 1 ", b"E 1 1 1", "fewer or more particles than it announces"),
         (b"V -1 0 [1,2]", b"V -1 0 [1,999]", "does not exist"),
         (b"W 1\n", b"W one\n", "'one' is not a number"),
+        (b"W 1\n", b"W\n", "a line of weights is cut short"),
+        (b"U GEV MM\n", b"U GEV\n", "a line of units is cut short"),
+        (b"W 1\n", b"W 1\nA 0 GenCrossSection \n", "a cross-section is cut short"),
         (b"HepMC::Asciiv3-START", b"HepMC::IO_GenEvent-START", "HepMC2"),
         (b'"seed":11', b'"seed":"no"', "metadata"),
         (b"HepMC::Asciiv3-END_EVENT_LISTING\n", b"HepMC::Asciiv3-END_EVENT_LISTING\nmore\n", "goes on after"),
@@ -270,6 +273,20 @@ def test_damage(old: bytes, new: bytes, sentence: str, stable_events: Events, tm
     path.write_bytes(text.replace(old, new, 1))
     with pytest.raises(InputError, match=sentence):
         hepmc.read(path)
+
+
+def test_momenta_that_are_not_a_number_are_read(stable_events: Events, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.hepmc3", stable_events[:5])
+    lines = path.read_bytes().split(b"\n")
+    row = next(i for i, line in enumerate(lines) if line.startswith(b"P 3 "))
+    words = lines[row].split(b" ")
+    words[4] = b"nan"
+    lines[row] = b" ".join(words)
+    path.write_bytes(b"\n".join(lines))
+    (events,) = hepmc.iterate(path)
+    assert np.isnan(events.flat("px")).sum() == 1
+    with pytest.raises(InputError, match=r"event 0 .* px that is not finite"):
+        files.read(path)
 
 
 def test_a_flipped_bit_in_gzip_is_found(stable_events: Events, tmp_path: Path) -> None:

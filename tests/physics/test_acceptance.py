@@ -37,6 +37,13 @@ def test_the_scattered_electron_stays_wherever_it_goes() -> None:
     assert PAPER.apply(Events.from_flat([4], columns)).flat("pdg_id").tolist() == [11, 130]
 
 
+def test_an_event_without_particles_is_refused(stable_events: Events) -> None:
+    columns = {name: stable_events.flat(name)[:0] for name in stable_events.columns}
+    empty = Events.from_flat([0], columns, [1.0], stable_events.run)
+    with pytest.raises(InputError, match="event 2 holds no particles"):
+        PAPER.apply(Events.concatenate([stable_events[:2], empty]))
+
+
 def test_without_a_selection_nothing_changes(stable_events: Events) -> None:
     assert accepted(stable_events, None) is stable_events
 

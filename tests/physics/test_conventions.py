@@ -65,6 +65,7 @@ def test_pieces_give_the_same_verdict(stable_events: Events) -> None:
         ("mass", 0, 0.1, {"masses"}),
         ("pdg_id", 0, 13, {"scattered electron", "lepton numbers", "masses"}),
         ("pdg_id", 1, 99999, {"known species", "undecayed hadrons"}),
+        ("pdg_id", 1, 21, {"known species"}),
         ("pdg_id", 1, 113, {"undecayed hadrons"}),
     ],
 )

@@ -44,11 +44,16 @@ def test_charge_follows_from_the_quarks() -> None:
         assert 3 * numbers.baryon == sum(numbers.flavours)
 
 
-@pytest.mark.parametrize("pdg_id", [2, -5, 2101, 99999, 0])
+@pytest.mark.parametrize("pdg_id", [2, -5, 9, 21, 90, 97, 2101, 99999, 0])
 def test_partons_and_nonsense_are_unknown(pdg_id: int) -> None:
     assert not pdg.is_known(pdg_id)
     with pytest.raises(KeyError):
         pdg.quantum_numbers(pdg_id)
+
+
+@pytest.mark.parametrize("pdg_id", [12, -13, 22, 23, -24, 25, 111])
+def test_leptons_bosons_and_hadrons_are_known(pdg_id: int) -> None:
+    assert pdg.is_known(pdg_id)
 
 
 def test_lifetimes_and_masses() -> None:

@@ -74,6 +74,14 @@ def test_a_file_of_electrons_alone_is_enough(generator: Generator, pythia: Event
     assert "--electrons electrons.parquet" in events.run.provenance["command"]
 
 
+def test_the_file_of_electrons_is_kept(generator: Generator, pythia: Events, tmp_path: Path) -> None:
+    source = tmp_path / "electrons.parquet"
+    parquet.write(source, pythia)
+    setting = GenerationSetting(seed=2, calls=1, completion=read_completion(source, generator.trained.card))
+    with pytest.raises(InputError, match="both source and target"):
+        generate_file(generator, source, events=300, setting=setting)
+
+
 def changed(events: Events, row: int, **values: Any) -> Events:  # noqa: ANN401
     columns = {name: events.flat(name).copy() for name in events.columns}
     for name, value in values.items():

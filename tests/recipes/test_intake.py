@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cloudchamber.errors import InputError
-from cloudchamber.events import Beams, Events, Level, RunInfo
+from cloudchamber.events import Beams, Events, Level, ProtonBeams, RunInfo
 from cloudchamber.formats import files, parquet
-from cloudchamber.recipes.intake import ready
+from cloudchamber.recipes.intake import ready, with_beams
 
 
 def shuffled(events: Events) -> Events:
@@ -24,6 +24,11 @@ def shuffled(events: Events) -> Events:
 def test_files_of_the_package_are_used_as_they_are(tiny_data: Path, tmp_path: Path) -> None:
     assert ready(tiny_data, tmp_path / "run") == tiny_data
     assert not (tmp_path / "run").exists()
+
+
+def test_protons_with_protons_take_no_beams() -> None:
+    with pytest.raises(InputError, match="says protons with protons, so --beams 10x275 is wrong"):
+        with_beams(RunInfo(protons=ProtonBeams(energy=6500)), "10x275", Path("zjets.parquet"))
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".root", ".hepmc3.gz"])

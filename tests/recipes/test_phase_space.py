@@ -125,3 +125,11 @@ def test_flags_are_what_a_user_would_type() -> None:
     asked = PhaseSpace.of({"beams": "18x275", "q2_min": 10, "y_max": 0.95, "extrapolate": True})
     assert asked.flags == " --beams 18x275 --q2-min 10 --y-max 0.95 --extrapolate"
     assert PhaseSpace().flags == ""
+    fine = [PhaseSpace.of({"beams": "10.0000001x275", "q2_min": q2}).flags for q2 in (30.12346, 30.12354)]
+    assert fine == [f" --beams 10.0000001x275 --q2-min {q2}" for q2 in ("30.12346", "30.12354")]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_cuts_that_are_not_finite_are_refused(value: float) -> None:
+    with pytest.raises(InputError, match=f"--q2-min {value} is impossible: give a finite number"):
+        wanted(q2_min=value)

@@ -123,6 +123,13 @@ def test_a_stage_is_divided_by_the_events_that_have_it(zjets_run: Path, zjets_ev
         assert stage.model.events == pytest.approx(events * share, rel=1e-6)
 
 
+def test_a_dry_run_of_draws_makes_nothing(zjets_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    how = ("--model", zjets_run, "--events", 20, "--draws", 3, "--workers", 1, "--dry-run", "--out", tmp_path / "dd")
+    assert command("generate", *how) == 0
+    assert "60 events would take" in capsys.readouterr().out
+    assert not (tmp_path / "dd").exists()
+
+
 def test_draws_fill_a_folder_that_evaluate_takes(zjets_run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "draws"
     how = ("--model", zjets_run, "--events", 20, "--seed", 5, "--draws", 3, "--workers", 1, "--out", folder)

@@ -13,7 +13,8 @@ from cloudchamber.generate.showers import BLOCK
 from cloudchamber.recipes.config import load_preset
 from cloudchamber.recipes.families import family_of
 from cloudchamber.recipes.packing import pack
-from cloudchamber.recipes.shower_generation import ShowerGenerator, read_energies
+from cloudchamber.recipes.shower_generation import Energies, ShowerGenerator, read_energies
+from cloudchamber.recipes.shower_simulation import ShowerSetting
 from cloudchamber.recipes.store import load_model
 from cloudchamber.tensors.rng import RowRng
 
@@ -107,6 +108,12 @@ def test_a_longer_run_begins_with_a_shorter_one_whoever_makes_it(run: Path, ener
     assert np.array_equal(whole[:140].voxels(), some.voxels())
     sample = ShowerGenerator(str(run), load_model(str(run))).sample(whole.incident_energy / 1e3, 1, precision="float32")
     np.testing.assert_array_equal(sample.counts[:BLOCK], whole.counts[:BLOCK])  # the next block ends differently
+
+
+def test_flags_tell_energies_exactly() -> None:
+    assert Energies.constant(10.1234567, 1).flag == "--energy 10.1234567"
+    assert ShowerSetting.of(10.1234567, None, 1, 1).flag == "--energy 10.1234567"
+    assert ShowerSetting.of(None, (1.0, 10.1234567), 1, 1).flag == "--energy-range 1 10.1234567"
 
 
 def test_one_energy_for_all(run: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cloudchamber.errors import InputError
-from cloudchamber.events import Beams, Cuts, Events, RunInfo
+from cloudchamber.events import Beams, Cuts, Events, ProtonBeams, RunInfo
 from cloudchamber.formats import files
 from cloudchamber.generate.pipeline import BLOCK, Block, Tally
 from cloudchamber.recipes import slices as module
@@ -134,6 +134,29 @@ def test_what_is_there_is_neither_lost_nor_mixed(generator: Generator, tmp_path:
         generate_slices(generator, larger, SETTING, resume=True)
 
 
+@pytest.mark.parametrize(("name", "words"), [("o.txt", "no suffix of a known format"), ("d.parquet", "is a folder")])
+def test_an_impossible_name_is_told_before_the_work(
+    generator: Generator, tmp_path: Path, name: str, words: str
+) -> None:
+    (tmp_path / "d.parquet").mkdir()
+    before, made = set(tmp_path.iterdir()), list[int]()
+    with pytest.raises(InputError, match=words):
+        generate_resumable(generator, tmp_path / name, events=N, setting=SETTING, advance=made.append)
+    assert not made
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_files_of_other_cuts_are_not_kept(generator: Generator, tmp_path: Path) -> None:
+    """Also where the provenance, of an older version, does not tell them apart."""
+    small = plan(tmp_path / "a.parquet", "", "", events=20, size=20)
+    generate_slices(generator, small, SETTING)
+    events = files.read(small[0].path)
+    with files.open_writer(small[0].path, events.run.with_(cuts=Cuts(q2_min=25.00001))) as writer:
+        writer.write(events.with_run(writer.run))
+    with pytest.raises(InputError, match="its cuts differ"):
+        generate_slices(generator, small, SETTING, resume=True)
+
+
 def test_what_dead_processes_left_is_removed(generator: Generator, tmp_path: Path) -> None:
     dead, alive, foreign = (
         tmp_path / f".a_run001.parquet.{name}.part" for name in ("999999999", str(os.getppid()), "notes")
@@ -153,6 +176,8 @@ def test_an_estimate_scales(generator: Generator) -> None:
     assert ten.size == pytest.approx(10 * one.size, rel=0.01)
     assert 1e6 < one.size < 1e7
     assert one.seconds > 0
+    with pytest.raises(InputError, match="--workers 0 is impossible"):
+        estimate(generator, ".hepmc3", 1_000, setting, workers=0)
 
 
 def test_a_suffix_of_no_format_is_refused(tmp_path: Path) -> None:
@@ -163,3 +188,7 @@ def test_a_suffix_of_no_format_is_refused(tmp_path: Path) -> None:
 def test_names_tell_beams_and_cuts() -> None:
     run = RunInfo(beams=Beams.parse("18x275"), cuts=Cuts(q2_min=10, q2_max=100, y_max=0.95), generator_version="1.0")
     assert campaign_name(run) == "cloudchamber-1.0_DIS-NC_18x275_q2_10to100_y_0to0.95"
+    fine = run.with_(cuts=Cuts(q2_min=30.12346))
+    assert campaign_name(fine) == "cloudchamber-1.0_DIS-NC_18x275_q2_30.12346to19800"
+    jets = RunInfo(protons=ProtonBeams(energy=6500), generator_version="1.0")
+    assert campaign_name(jets) == "cloudchamber-1.0_Z-jets_6500x6500"

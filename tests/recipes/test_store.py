@@ -115,6 +115,12 @@ def test_unknown_models_are_refused(tmp_path: Path) -> None:
     refused(tmp_path / "weights.pt", "is unknown")
 
 
+def test_a_folder_without_a_card_does_not_hide_a_shipped_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ep-dis-10x275").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load_model("ep-dis-10x275").card.preset.name == "ep-dis-10x275"
+
+
 class _Trap:
     """Unpickling it would make a file."""
 

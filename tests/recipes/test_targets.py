@@ -34,6 +34,7 @@ def test_a_function_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("name", "box", "words"),
     [("himmelbau", None, "'himmelbau' is unknown"), ("no_such_module:f", "0:1", "cannot be imported"),
+     ("./my.py:f", "0:1", "'./my.py' is not the name of a module"), (":f", "0:1", "'' is not the name"),
      ("json:nothing", "0:1", "no function 'nothing'"), ("json:dumps", None, "needs --box"),
      ("json:dumps", "1:0", "is not understood"), ("json:dumps", "0:1,2", "is not understood"),
      ("funnel", "0:1", "leave --box out")],

@@ -90,6 +90,12 @@ def test_an_unknown_species_is_named() -> None:
         a_table().index(np.array([PION, -3334, KAON]))
 
 
+@pytest.mark.parametrize("pdg_id", [99999, 1000010020])
+def test_species_that_cannot_be_learnt_are_named(pdg_id: int) -> None:
+    with pytest.raises(InputError, match=rf"1 particle\(s\) with PDG number {pdg_id}, .* remove such events"):
+        SpeciesTable.fit(np.array([PION, PION, pdg_id]), np.array([0.13957, 0.13957, 1.0]))
+
+
 def test_charges_are_those_of_the_particles() -> None:
     """Columns charge (in thirds), baryon number, and net d, u, s."""
     expected = [[3, 0, 0, 1, -1], [3, 1, 1, 2, 0], [0, 0, 0, 0, 0], [3, 0, -1, 1, 0]]

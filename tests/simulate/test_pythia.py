@@ -51,7 +51,8 @@ def test_settings_that_pythia_does_not_understand_are_refused(line: str) -> None
         DISSetting(BEAMS, 25.0, extra=(line,))
 
 
-@pytest.mark.parametrize("line", ["Beams:eA = 5", "random:seed = 3", "PhaseSpace:Q2Min = 1", "HadronLevel:Decay = on"])
+@pytest.mark.parametrize("line", ["Beams:eA = 5", "random:seed = 3", "PhaseSpace:Q2Min = 1", "HadronLevel:Decay = on",
+                                  "PhaseSpace:pTHatMinDiverge = 0.5"])  # fmt: skip
 def test_settings_that_have_an_option_are_refused(line: str) -> None:
     with pytest.raises(InputError, match="is made by the options of the command; leave it out of --set"):
         DISSetting(BEAMS, 25.0, extra=(line,))
@@ -97,7 +98,8 @@ def test_shard_seeds_are_valid_and_differ() -> None:
     assert max(seeds) <= 900_000_000
 
 
-@pytest.mark.parametrize(("q2_min", "q2_max"), [(0.1, None), (20_000.0, None), (25.0, 25.0), (25.0, 3.0)])
+@pytest.mark.parametrize(("q2_min", "q2_max"), [(0.1, None), (20_000.0, None), (25.0, 25.0), (25.0, 3.0),
+                                                (25.0, float("inf"))])  # fmt: skip
 def test_impossible_q2_is_refused(q2_min: float, q2_max: float | None) -> None:
     with pytest.raises(InputError, match="--q2-m"):
         DISSetting(BEAMS, q2_min, q2_max)
@@ -106,6 +108,12 @@ def test_impossible_q2_is_refused(q2_min: float, q2_max: float | None) -> None:
 def test_not_a_number_is_refused_as_q2() -> None:
     with pytest.raises(InputError, match="--q2-min"):
         DISSetting(BEAMS, float("nan"))
+
+
+@pytest.mark.parametrize(("q2_min", "q2_max"), [(10_990.0, None), (25.0, 25.0000001)])
+def test_cuts_that_leave_nothing_are_told(q2_min: float, q2_max: float | None) -> None:
+    with pytest.raises(InputError, match="no phase space is left for these beams and cuts"):
+        simulate_shard(DISSetting(BEAMS, q2_min, q2_max), 5, seed=1, shard=0)
 
 
 def test_an_unknown_setting_is_refused() -> None:

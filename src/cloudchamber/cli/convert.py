@@ -42,12 +42,11 @@ def convert(
     """
     from cloudchamber.cli.progress import event_bar
     from cloudchamber.errors import InputError
-    from cloudchamber.formats.files import iterate, open_writer, read_run
+    from cloudchamber.formats.files import iterate, open_writer, read_run, require_other_path
     from cloudchamber.formats.showers import holds_showers
     from cloudchamber.recipes.intake import with_beams
 
-    if target.exists() and target.resolve() == source.resolve():
-        raise InputError(f"'{target}' is both source and target; give the target another name.")
+    require_other_path(source, target)
     if merge is not None:
         from cloudchamber.recipes.shower_merging import merge_showers, read_merging
 

@@ -13,7 +13,9 @@ __all__ = ["distill"]
 def distill(
     model: Annotated[str, typer.Argument(help="A shipped model, a training run's folder, or a .safetensors file.")],
     *,
-    data: Annotated[Path, typer.Option(help="Events or showers of the model's kind: a file, or a folder of files.")],
+    data: Annotated[
+        Path, typer.Option(help="Of the model's kind: a Parquet file of events, a file of showers, or a folder.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     calls: Annotated[int, typer.Option(help="Network calls of each diffusion stage that are wanted.")] = 1,
     method: Annotated[
@@ -43,7 +45,7 @@ def distill(
 
     Args:
         model: the teacher.
-        data: folder of Parquet shards, or one file.
+        data: folder of Parquet shards, or one such file.
         out: folder of the run.
         calls: network calls that are wanted.
         method: how to teach.

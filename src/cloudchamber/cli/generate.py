@@ -217,13 +217,18 @@ class _Run:
             make = generate_resumable if self.resume else generate_file
             return make(self.generator, self.out, events=self.events, setting=self.setting, advance=advance, **how)
 
-    def _make_draws(self, draws: int, advance: "Advance", how: dict[str, Any]) -> "Tally":
-        from cloudchamber.recipes.draws import generate_draws
-
+    def _require_draws(self, draws: int) -> None:
+        if draws < 1:
+            raise InputError(f"--draws {draws} is impossible: give a positive number.")
         if self.slices is not None or self.out.suffix or self.setting.completion is not None:
             raise InputError(
                 "--draws fills a folder with Parquet files: give it as --out, and leave --slices and --electrons out."
             )
+
+    def _make_draws(self, draws: int, advance: "Advance", how: dict[str, Any]) -> "Tally":
+        from cloudchamber.recipes.draws import generate_draws
+
+        self._require_draws(draws)
         return generate_draws(
             self.generator, self.out, draws, events=self.events, setting=self.setting, resume=self.resume,
             advance=advance, **how,
@@ -241,11 +246,18 @@ class _Run:
     def estimate(self) -> str:
         """How long the run would take, and how large its files would be."""
         from cloudchamber.formats.files import SUFFIXES
+        from cloudchamber.recipes.draws import draw_file, draw_settings
         from cloudchamber.recipes.slices import estimate
 
-        suffix = _CAMPAIGN_SUFFIX if self.slices and not self.out.name.endswith(SUFFIXES) else self.out.name
-        found = estimate(self.generator, suffix, self.events, self.setting, workers=self.workers)
+        name, events, setting = self.out.name, self.events, self.setting
+        if self.draws is not None:
+            self._require_draws(self.draws)
+            setting = next(draw_settings(self.draws, setting))
+            name, events = draw_file(self.out, 0).name, self.events * self.draws
+        elif self.slices and not name.endswith(SUFFIXES):
+            name = f"sample{_CAMPAIGN_SUFFIX}"
+        found = estimate(self.generator, name, events, setting, workers=self.workers)
         return (
-            f"{self.events:,} events would take about {timedelta(seconds=round(found.seconds))} with {self.workers} "
+            f"{events:,} events would take about {timedelta(seconds=round(found.seconds))} with {self.workers} "
             f"process{'es' if self.workers > 1 else ''} and {found.size / 1e6:,.1f} MB."
         )

@@ -3,6 +3,7 @@
 `evaluate` compares events with events. It does not know, and cannot ask, what made either of them.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,7 @@ from cloudchamber.evaluate.verdict import (
     judge,
     largest_distances,
 )
-from cloudchamber.events import Beams, Events, RunInfo
+from cloudchamber.events import Beams, Cuts, Events, RunInfo
 from cloudchamber.physics.acceptance import Acceptance, accepted
 
 __all__ = ["Evaluation", "Measurement", "Multiplicity", "comparable_beams", "evaluate"]
@@ -38,6 +39,8 @@ Array = NDArray[np.float64]
 _UNTESTED = ("JetNet W1",)
 """Groups of metrics that repeat what another test sees."""
 _BLOCK = 10_000
+_COMPARED_CUTS = tuple(f"{name}_{end}" for name in ("q2", "x", "y") for end in ("min", "max"))
+_CUT_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -185,7 +188,7 @@ def comparable_beams(candidate: RunInfo, reference: RunInfo) -> Beams:
         reference: metadata of the reference.
 
     Raises:
-        InputError: if levels, beams or Q2 cuts differ, or no beams are known.
+        InputError: if levels, beams or cuts differ, or no beams are known.
     """
     if candidate.level and reference.level and candidate.level != reference.level:
         raise InputError(
@@ -200,14 +203,33 @@ def comparable_beams(candidate: RunInfo, reference: RunInfo) -> Beams:
             f"the candidate has beams {beams.name} and the reference {reference.beams.name}; give samples "
             "of the same beams."
         )
-    for name in ("q2_min", "q2_max"):
-        one, two = getattr(candidate.cuts, name), getattr(reference.cuts, name)
-        if one is not None and two is not None and one != two:
-            raise InputError(
-                f"the candidate was made with {name} = {one:g} GeV2 and the reference with {two:g} GeV2; "
-                "give samples with the same cuts."
-            )
+    _require_same_cuts(candidate.cuts, reference.cuts)
     return beams
+
+
+def _require_same_cuts(candidate: Cuts, reference: Cuts) -> None:
+    """Refuse cuts on Q2, x or y that differ.
+
+    Files that state no cut at all may have been made with any; cuts on x and y are often made after the simulation, so
+    that a file does not state them.
+    """
+    if Cuts() in (candidate, reference):
+        return
+    for name in _COMPARED_CUTS:
+        one, two = getattr(candidate, name), getattr(reference, name)
+        unknown = one is None or two is None
+        if unknown and (one == two or not name.startswith("q2")):
+            continue
+        if unknown or not math.isclose(one, two, rel_tol=_CUT_ROUNDING):
+            raise InputError(
+                f"the candidate was made with {_cut_in_words(name, one)} and the reference with "
+                f"{_cut_in_words(name, two)}; give samples with the same cuts."
+            )
+
+
+def _cut_in_words(name: str, value: float | None) -> str:
+    unit = " GeV2" if name.startswith("q2") else ""
+    return f"no {name}" if value is None else f"{name} = {value:g}{unit}"
 
 
 def _checked(events: Events, beams: Beams, name: str) -> Sample:

@@ -14,15 +14,14 @@ from cloudchamber.evaluate.species import HADRONIC
 from cloudchamber.physics.breit import breit_tetrad
 from cloudchamber.physics.dis import to_frame
 from cloudchamber.physics.kinematics import Momenta, azimuth_difference, jagged_pairs, pair_mass
+from cloudchamber.physics.pdg import is_known, quantum_table
 
 __all__ = ["EventView", "PairKind", "pair_masses"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Codes = tuple[int, ...]
-
-_POSITIVE = (211, 321, 2212, -3112, 3222, -3312, -3334, -11, -13)
-_NEGATIVE = tuple(-code for code in _POSITIVE)
+_PHOTON = 22
 
 
 class PairKind(NamedTuple):
@@ -96,8 +95,11 @@ class EventView:
 
     @cached_property
     def charge(self) -> Array:
-        """Their charge in units of the proton's."""
-        return self.of(*_POSITIVE).astype(np.float64) - self.of(*_NEGATIVE)
+        """Their charge in units of the proton's; unknown species are neutral."""
+        codes, inverse = np.unique(self.hadrons.pdg_id, return_inverse=True)
+        known = [code if is_known(code) else _PHOTON for code in codes.tolist()]
+        charges: Array = quantum_table(known)[inverse, 0] / 3
+        return charges
 
     @cached_property
     def charged(self) -> Mask:

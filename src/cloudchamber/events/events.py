@@ -13,6 +13,7 @@ import numpy as np
 import vector
 from numpy.typing import ArrayLike, NDArray
 
+from cloudchamber.errors import InputError
 from cloudchamber.events.schema import RunInfo
 
 __all__ = ["HISTORY_COLUMNS", "MOMENTUM_COLUMNS", "Events"]
@@ -132,9 +133,23 @@ class Events:
         if "status" not in self.columns:
             return self
         keep = self.flat("status") == 1
-        counts = np.add.reduceat(keep, self.offsets[:-1], dtype=np.int64) if len(self) else self.counts
+        event = np.repeat(np.arange(len(self)), self.counts)
+        counts = np.bincount(event[keep], minlength=len(self))
         columns = {name: self.flat(name)[keep] for name in self.columns if name not in HISTORY_COLUMNS}
         return Events.from_flat(counts, columns, self.weight, self.run)
+
+    def require_particles(self, first: int = 0) -> None:
+        """Refuse events that hold no particle at all.
+
+        Args:
+            first: number of the first event in its file.
+
+        Raises:
+            InputError: if there is one.
+        """
+        empty = np.flatnonzero(self.counts == 0)
+        if len(empty):
+            raise InputError(f"event {first + empty[0]} holds no particles; leave such events out.")
 
     def with_run(self, run: RunInfo) -> "Events":
         """The same events with other metadata.

@@ -19,10 +19,22 @@ from pydantic import (
 
 from cloudchamber.errors import InputError
 
-__all__ = ["NAMED_BEAMS", "Beams", "Cuts", "Level", "ProtonBeams", "RunInfo"]
+__all__ = ["NAMED_BEAMS", "Beams", "Cuts", "Level", "ProtonBeams", "RunInfo", "exact"]
 
 NAMED_BEAMS = ("5x41", "5x100", "9x130", "10x100", "10x275", "18x275")
 """Electron x hadron settings of the EIC campaigns, in GeV."""
+
+
+def exact(number: float) -> str:
+    """The shortest text that is read back as this number.
+
+    Args:
+        number: any.
+
+    >>> exact(25.0), exact(30.12346), exact(1e-5)
+    ('25', '30.12346', '1e-05')
+    """
+    return repr(float(number)).removesuffix(".0")
 
 
 class Level(StrEnum):

@@ -3,12 +3,12 @@
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cloudchamber.errors import InputError
 
-__all__ = ["atomic_path", "explain_os_error", "remove_leftovers"]
+__all__ = ["atomic_path", "explain_os_error", "remove_leftovers", "require_no_folder"]
 
 
 def explain_os_error(error: OSError, path: Path) -> InputError:
@@ -30,6 +30,23 @@ def explain_os_error(error: OSError, path: Path) -> InputError:
     return InputError(f"cannot write '{path}': {causes.get(error.errno or 0, error.strerror or str(error))}.")
 
 
+def require_no_folder(path: Path) -> None:
+    """Refuse a folder where a file should appear, before any work is done for it.
+
+    Args:
+        path: the file that should appear.
+
+    Raises:
+        InputError: if it is a folder, or the operating system refuses.
+    """
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:
+        raise explain_os_error(error, path) from error
+    if is_folder:
+        raise explain_os_error(IsADirectoryError(errno.EISDIR, "is a folder"), path)
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary name beside `path`, renamed to it when the block ends well and removed when it does not.
@@ -41,18 +58,20 @@ def atomic_path(path: Path) -> Iterator[Path]:
         The temporary path to write to.
 
     Raises:
-        InputError: if the operating system refuses (missing folder, permission, full disk).
+        InputError: if it is a folder, or the operating system refuses (missing folder, permission, full disk).
     """
+    require_no_folder(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         if not path.parent.is_dir():
-            raise FileNotFoundError(errno.ENOENT, "no such folder")
+            raise OSError(errno.ENOTDIR if path.parent.exists() else errno.ENOENT, "no such folder")
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
         raise explain_os_error(error, path) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # which would hide what went wrong
+            temporary.unlink(missing_ok=True)
 
 
 def remove_leftovers(folder: Path, name: str) -> None:

@@ -17,11 +17,12 @@ from cloudchamber.formats.reader import collect
 from cloudchamber.formats.writer import EventWriter
 from cloudchamber.physics.record import Record
 
-__all__ = ["SUFFIXES", "iterate", "iterate_records", "open_writer", "read", "read_run"]
+__all__ = ["SUFFIXES", "iterate", "iterate_records", "open_writer", "read", "read_run", "require_other_path"]
 
 SUFFIXES = (".hepmc3", ".hepmc3.gz", ".hepmc3.zst", ".parquet", ".root")
 _HEPMC_SUFFIXES = tuple(f"{stem}{packed}" for stem in (".hepmc3", ".hepmc") for packed in ("", ".gz", ".zst"))
 _HEPMC_TREE = ".hepmc3.tree.root"
+_SHARD_SUFFIXES = (".parquet", ".h5", ".hdf5")
 
 
 def open_writer(path: Path, run: RunInfo) -> EventWriter:
@@ -53,6 +54,23 @@ def open_writer(path: Path, run: RunInfo) -> EventWriter:
 
         return RootWriter(path, run)
     raise _unknown(path)
+
+
+def require_other_path(source: Path, target: Path) -> None:
+    """Refuse a target that would replace its own source, or would become one of the shards of a folder.
+
+    Args:
+        source: the file or folder that is read.
+        target: the file to make.
+
+    Raises:
+        InputError: if the target is the source, or a shard in it.
+    """
+    if target.exists() and target.resolve() == source.resolve():
+        raise InputError(f"'{target}' is both source and target; give the target another name.")
+    inside = source.is_dir() and source.resolve() == target.resolve().parent
+    if inside and target.suffix in _SHARD_SUFFIXES:
+        raise InputError(f"'{target}' would be one of the shards of its source '{source}'; make it in another folder.")
 
 
 def read(path: Path, limit: int | None = None) -> Events:

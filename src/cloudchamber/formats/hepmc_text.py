@@ -115,14 +115,14 @@ class Text:
         """First weight of each event, 1 where there is none, shape (n,)."""
         weights = np.ones(len(self))
         for event, words in self._words("W"):
-            weights[event] = _number(words[1])
+            weights[event] = _number(_word(words, 1, "a line of weights"))
         return weights
 
     def units(self) -> list[tuple[bytes, bytes]]:
         """Units of momentum and length of each event; GEV and MM where it does not say."""
         units = [(b"GEV", b"MM")] * len(self)
         for event, words in self._words("U"):
-            units[event] = (words[1], words[2])
+            units[event] = (_word(words, 1, "a line of units"), _word(words, 2, "a line of units"))
         return units
 
     def cross_sections(self) -> NDArray[np.float64]:
@@ -130,7 +130,7 @@ class Text:
         values = np.full(len(self), np.nan)
         for event, line in self._lines("A"):
             if line.startswith(_CROSS_SECTION):
-                values[event] = _number(line.split()[3])
+                values[event] = _number(_word(line.split(), 3, "a cross-section"))
         return values
 
     def _announced_particles(self) -> NDArray[np.int64]:
@@ -159,7 +159,7 @@ class Text:
                 pa.py_buffer(text),
                 pacsv.ReadOptions(column_names=list(fields), use_threads=False, block_size=len(text) + 1),
                 pacsv.ParseOptions(delimiter=" ", quote_char=False),
-                pacsv.ConvertOptions(column_types=fields, strings_can_be_null=False),
+                pacsv.ConvertOptions(column_types=fields, null_values=[], strings_can_be_null=False),
             )
         except pa.ArrowInvalid as error:
             raise DamagedTextError(f"a line is not understood ({str(error).splitlines()[0]})") from error
@@ -176,6 +176,12 @@ def _incoming(lists: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         return np.asarray(pc.cast(flat.filter(given), pa.int64())), row[given]
     except pa.ArrowInvalid as error:
         raise DamagedTextError("a vertex does not list its particles") from error
+
+
+def _word(words: list[bytes], place: int, what: str) -> bytes:
+    if len(words) <= place:
+        raise DamagedTextError(f"{what} is cut short")
+    return words[place]
 
 
 def _number(text: bytes) -> float:

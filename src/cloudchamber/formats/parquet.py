@@ -24,6 +24,7 @@ __all__ = ["METADATA_KEY", "ParquetWriter", "iterate", "read", "read_run", "shar
 
 METADATA_KEY = b"cloudchamber"
 REQUIRED = ("pdg_id", *MOMENTUM_COLUMNS)
+_INTEGERS = ("pdg_id", "status", "mother")
 _ROW_GROUP = 10_000
 
 
@@ -107,6 +108,7 @@ def iterate(path: Path, batch_size: int = 20_000) -> Iterator[Events]:
         InputError: if a file is missing, damaged, empty, or lacks a column.
     """
     for shard in shards(path):
+        first = 0
         with _open(shard) as file:
             run = _run_of(file, shard)
             _require_columns(file, shard)
@@ -114,7 +116,8 @@ def iterate(path: Path, batch_size: int = 20_000) -> Iterator[Events]:
                 raise InputError(f"'{shard}' holds no events; make it again.")
             try:
                 for batch in file.iter_batches(batch_size):
-                    yield _to_events(batch, run, shard)
+                    yield _to_events(batch, run, shard, first)
+                    first += batch.num_rows
             except (pa.ArrowException, OSError) as error:
                 raise InputError(f"'{shard}' is damaged ({_first_line(error)}); make or copy it again.") from error
 
@@ -153,12 +156,18 @@ def _require_columns(file: pq.ParquetFile, path: Path) -> None:
             f"'{path}' lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
             f"a file of events needs {', '.join(REQUIRED)}."
         )
-    for name in REQUIRED:
-        kind = file.schema_arrow.field(name).type
-        number = pa.types.is_integer if name == "pdg_id" else pa.types.is_floating
-        if not (pa.types.is_list(kind) and number(kind.value_type)):
-            wanted = "whole numbers" if name == "pdg_id" else "floating-point numbers"
+    given = {name: file.schema_arrow.field(name).type for name in file.schema_arrow.names}
+    for name in _lists_among(file.schema_arrow.names):
+        kind, number = given[name], pa.types.is_integer if name in _INTEGERS else pa.types.is_floating
+        if not ((pa.types.is_list(kind) or pa.types.is_large_list(kind)) and number(kind.value_type)):
+            wanted = "whole numbers" if name in _INTEGERS else "floating-point numbers"
             raise InputError(f"the column {name} of '{path}' is not a list of {wanted} per event; make it again.")
+    if "weight" in given and not (pa.types.is_floating(given["weight"]) or pa.types.is_integer(given["weight"])):
+        raise InputError(f"the column weight of '{path}' is not a number per event; make it again.")
+
+
+def _lists_among(names: list[str]) -> list[str]:
+    return [name for name in (*REQUIRED, *HISTORY_COLUMNS) if name in names]
 
 
 def _to_table(events: Events) -> pa.Table:
@@ -170,20 +179,35 @@ def _to_table(events: Events) -> pa.Table:
 
 
 def _stored(name: str, values: NDArray[Any]) -> NDArray[Any]:
-    return values.astype(np.int32) if name in ("pdg_id", "status", "mother") else values
+    return values.astype(np.int32) if name in _INTEGERS else values
 
 
-def _to_events(batch: pa.RecordBatch, run: RunInfo, path: Path) -> Events:
-    names = [n for n in (*REQUIRED, *HISTORY_COLUMNS) if n in batch.schema.names]
-    lists = {name: batch.column(name) for name in names}
+def _to_events(batch: pa.RecordBatch, run: RunInfo, path: Path, first: int) -> Events:
+    lists = {name: batch.column(name) for name in _lists_among(batch.schema.names)}
     counts = {name: np.diff(np.asarray(column.offsets)) for name, column in lists.items()}
     if any(column.null_count for column in lists.values()) or any(
         not np.array_equal(c, counts["pdg_id"]) for c in counts.values()
     ):
         raise InputError(f"'{path}' has events whose particle columns differ in length; make it again.")
-    columns = {name: column.flatten().to_numpy(zero_copy_only=False) for name, column in lists.items()}
-    weight = batch.column("weight").to_numpy() if "weight" in batch.schema.names else None
+    flat = {name: column.flatten() for name, column in lists.items()}
+    for name in _INTEGERS:
+        if name in flat:
+            _require_int32(name, flat[name], counts[name], path, first)
+    columns = {name: values.to_numpy(zero_copy_only=False) for name, values in flat.items()}
+    weight = batch.column("weight").to_numpy(zero_copy_only=False) if "weight" in batch.schema.names else None
     return Events.from_flat(counts["pdg_id"], columns, weight, run)
+
+
+def _require_int32(name: str, values: pa.Array, counts: NDArray[Any], path: Path, first: int) -> None:
+    """Refuse gaps, and numbers that no PDG number, status or mother can be."""
+    bad = np.asarray(values.is_null())
+    if values.null_count == 0:
+        whole, bounds = values.to_numpy(zero_copy_only=False), np.iinfo(np.int32)
+        bad = (whole < bounds.min) | (whole > bounds.max)
+    if bad.any():
+        event = first + np.searchsorted(np.cumsum(counts), np.argmax(bad), side="right")
+        what = "a gap" if values.null_count else "a number beyond 32 bits"
+        raise InputError(f"event {event} of '{path}' has {what} in the column {name}; remove the event.")
 
 
 def _first_line(error: Exception) -> str:

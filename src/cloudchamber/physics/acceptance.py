@@ -55,7 +55,11 @@ class Acceptance:
 
         Args:
             events: the scattered electron first in each.
+
+        Raises:
+            InputError: if an event holds no particles.
         """
+        events.require_particles()
         px, py, pz = (events.flat(name).astype(np.float64) for name in ("px", "py", "pz"))
         pt = np.hypot(px, py)
         keep = np.isin(events.flat("pdg_id"), self.species) & (np.abs(pz) < np.sinh(self.eta) * pt)

@@ -25,6 +25,9 @@ __all__ = [
 
 _QUARKS = {1: 0, 2: 1, 3: 2, 4: 3, 5: 4}
 _LEPTONS = {11: 0, 12: 0, 13: 1, 14: 1, 15: 2, 16: 2}
+_BOSONS = (22, 23, 24, 25)
+_FIRST_HADRON = 101
+"""Below are leptons, bosons, partons and codes that generators use inside."""
 _MIXED = (130, 310)
 _NUCLEUS = 1_000_000_000
 _NOTHING = (0, 0, 0, 0, 0)
@@ -51,7 +54,7 @@ def quantum_numbers(pdg_id: int) -> QuantumNumbers:
         pdg_id: PDG Monte Carlo number.
 
     Raises:
-        KeyError: if the number is not valid in the PDG's scheme.
+        KeyError: if the number is not valid in the PDG's scheme, or of a parton or of a generator's inside.
 
     >>> quantum_numbers(2212)
     QuantumNumbers(charge3=3, baryon=1, leptons=(0, 0, 0), flavours=(1, 2, 0, 0, 0))
@@ -63,9 +66,9 @@ def quantum_numbers(pdg_id: int) -> QuantumNumbers:
     pdgid = PDGID(pdg_id)
     if not pdgid.is_valid or pdgid.three_charge is None:
         raise KeyError(f"{pdg_id} is not a valid PDG number")
-    if pdgid.is_diquark or 1 <= abs(pdg_id) <= 8:
-        raise KeyError(f"{pdg_id} is a parton, not a particle")
     sign, code = (1 if pdg_id > 0 else -1), abs(pdg_id)
+    if pdgid.is_diquark or (code < _FIRST_HADRON and code not in _LEPTONS and code not in _BOSONS):
+        raise KeyError(f"{pdg_id} is a parton or a code that generators use inside, not a particle")
     leptons = [0, 0, 0]
     if code in _LEPTONS:
         leptons[_LEPTONS[code]] = sign
@@ -101,8 +104,8 @@ def is_known(pdg_id: int) -> bool:
     Args:
         pdg_id: PDG Monte Carlo number.
 
-    >>> is_known(211), is_known(2101), is_known(99999)
-    (True, False, False)
+    >>> is_known(211), is_known(21), is_known(2101), is_known(99999)
+    (True, False, False, False)
     """
     try:
         quantum_numbers(pdg_id)

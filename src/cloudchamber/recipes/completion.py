@@ -1,7 +1,7 @@
 """Scattered electrons that a user has: from a file to what a model can complete, or a sentence that says why not."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +28,13 @@ class Completion:
         electrons: the scattered electrons.
         name: of the file.
         run: its metadata.
+        path: of the file; None for events in memory.
     """
 
     electrons: Electrons
     name: str
     run: RunInfo
+    path: Path | None = None
 
     @property
     def provenance(self) -> dict[str, str]:
@@ -53,7 +55,7 @@ def read_completion(path: Path, card: Card, limit: int | None = None, wanted: Ph
     Raises:
         InputError: if the file cannot be read, or an electron is outside of what the model has learnt.
     """
-    return completion_of(files.read(path, limit), card, path.name, wanted)
+    return replace(completion_of(files.read(path, limit), card, path.name, wanted), path=path)
 
 
 def completion_of(events: Events, card: Card, source: str, wanted: PhaseSpace | None = None) -> Completion:

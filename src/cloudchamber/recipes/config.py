@@ -8,12 +8,13 @@ import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from cloudchamber.errors import InputError
 from cloudchamber.events import Level
+from cloudchamber.process.sampler import SAMPLERS
 from cloudchamber.recipes.point_config import PointStages
 from cloudchamber.recipes.sections import Process, Section, Weights
 from cloudchamber.recipes.shower_config import ShowerStages
@@ -37,6 +38,12 @@ DIFFUSION_STAGES: Mapping[str, tuple[str, ...]] = {
     "zjets": ("first", "second", "third"),
 }
 """Stages of each family that are sampled with a number of network calls."""
+
+
+def _known_sampler(name: str) -> str:
+    if name not in SAMPLERS:
+        raise ValueError(f"the sampler '{name}' is unknown; choose one of {', '.join(SAMPLERS)}")
+    return name
 
 
 class ElectronStage(Section):
@@ -67,6 +74,12 @@ class CloudStage(Section):
     neighbours: int = Field(default=0, ge=0, le=48, description="of edge convolutions before the blocks; 0 for none")
     process: Process = Process()
 
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError("the width must be a multiple of the number of heads")
+        return self
+
 
 class EventStage(Section):
     """The diffusion model of event features in the family omnilearn."""
@@ -87,6 +100,12 @@ class ParticleStage(Section):
     hide_padding: bool = Field(default=False, description="as no published network does")
     azimuth: Literal["line", "circle"] = "line"
     process: Process = _PUBLISHED
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError("the width must be a multiple of the number of heads")
+        return self
 
 
 class ImageStage(Section):
@@ -185,13 +204,16 @@ class Training(Section):
     window: int = Field(default=50, ge=1, description="batches sorted by length together; 1 for none")
 
 
+Sampler = Annotated[str, AfterValidator(_known_sampler)]
+
+
 class Sampling(Section):
     """How the model is sampled by default."""
 
     calls: int = Field(default=16, ge=1)
-    sampler: str = "adams-bashforth"
+    sampler: Sampler = "adams-bashforth"
     stage_calls: dict[str, Annotated[int, Field(ge=1)]] = Field(default={}, description="of stages that take others")
-    stage_samplers: dict[str, str] = Field(default={}, description="of stages that take others")
+    stage_samplers: dict[str, Sampler] = Field(default={}, description="of stages that take others")
 
 
 class Preset(Section):

@@ -37,6 +37,7 @@ def decay_file(
     """
     if seed < 0:
         raise InputError(f"--seed {seed} is impossible: it must be at least 0.")
+    files.require_other_path(source, target)
     if (run := files.read_run(source)).level is Level.STABLE:
         raise InputError(f"the decays of '{source}' are finished already: its level is stable.")
     decayer, done = Decayer(), 0

@@ -305,6 +305,7 @@ def generate_file(
         InputError: if a number is impossible or the file cannot be written.
     """
     require(events > 0, f"--events {events} is impossible: give a positive number.")
+    setting.require_electrons_kept(out)
     tally, run = Tally(), generator.run_info(setting)
     blocks = stream(generator, range(events), setting, workers=workers, batch_size=batch_size)
     with exit_on_sigterm(), files.open_writer(out, run) as writer:

@@ -1,9 +1,11 @@
 """What a generation run is asked for, checked where it is said."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from cloudchamber.errors import require
+from cloudchamber.formats import files
 from cloudchamber.process.sampler import SAMPLERS
 from cloudchamber.recipes.completion import Completion
 from cloudchamber.recipes.phase_space import PhaseSpace
@@ -70,3 +72,15 @@ class GenerationSetting:
             self.sampler is None or self.sampler in SAMPLERS,
             f"the sampler '{self.sampler}' is unknown; choose one of {', '.join(SAMPLERS)}.",
         )
+
+    def require_electrons_kept(self, out: Path) -> None:
+        """Refuse to write over the file that the given electrons come from.
+
+        Args:
+            out: the file to make.
+
+        Raises:
+            InputError: if it is that file, or a shard of that folder.
+        """
+        if self.completion is not None and self.completion.path is not None:
+            files.require_other_path(self.completion.path, out)

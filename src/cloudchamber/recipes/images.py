@@ -50,6 +50,7 @@ def pixelate_files(
     Raises:
         InputError: if the source cannot be read, the file not be written, or a setting is impossible.
     """
+    files.require_other_path(source, out)
     run = files.read_run(source)
     if run.beams is None:
         raise InputError(f"'{source}' does not say its beams; simulate events with 'cloudchamber simulate dis'.")
@@ -62,6 +63,7 @@ def pixelate_files(
     images = filled = 0
     with ImageWriter(out, header, run) as writer:
         for events in files.iterate(source):
+            events.require_particles(images)
             found = representation.pixelate(events)
             writer.write(Images(found, events.weight))
             images, filled = images + len(events), filled + len(found.pixel)

@@ -76,11 +76,13 @@ def with_beams(run: RunInfo, beams: str | None, source: Path) -> RunInfo:
         source: the file.
 
     Raises:
-        InputError: if both say beams, but not the same.
+        InputError: if both say beams, but not the same, or the file is of protons with protons.
     """
     if beams is None:
         return run
     given = Beams.parse(beams)
+    if run.protons is not None:
+        raise InputError(f"'{source}' says protons with protons, so --beams {given.name} is wrong; leave it out.")
     if run.beams is not None and run.beams != given:
         raise InputError(f"'{source}' says beams {run.beams.name}, so --beams {given.name} is wrong; leave it out.")
     return run.with_(beams=given)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from cloudchamber.errors import InputError
-from cloudchamber.events import Beams, Cuts
+from cloudchamber.errors import InputError, require
+from cloudchamber.events import Beams, Cuts, exact
 from cloudchamber.physics.inclusive import CrossSection, InclusiveTable
 from cloudchamber.physics.kinematics import center_of_mass_energy
 from cloudchamber.physics.phase_space import squared_energy
@@ -42,9 +42,18 @@ class PhaseSpace:
 
         Args:
             options: by name; changed.
+
+        Raises:
+            InputError: if a cut is no finite number, or the beams are impossible.
         """
         beams = options.pop("beams", None)
-        cuts = Cuts(**{name: options.pop(name, None) for name in CUT_NAMES})
+        given = {name: options.pop(name, None) for name in CUT_NAMES}
+        for name, value in given.items():
+            require(
+                value is None or bool(np.isfinite(value)),
+                f"--{name.replace('_', '-')} {value} is impossible: give a finite number, or leave it out.",
+            )
+        cuts = Cuts(**given)
         known = Beams.parse(beams) if isinstance(beams, str) else beams
         return cls(beams=known, cuts=cuts, extrapolate=options.pop("extrapolate", False),
                    jets=options.pop("jets", None), inside_cuts=options.pop("inside_cuts", False))  # fmt: skip
@@ -52,9 +61,11 @@ class PhaseSpace:
     @property
     def flags(self) -> str:
         """The options of `generate` that ask for it."""
-        beams = "" if self.beams is None else f" --beams {self.beams.name}"
+        beams = ""
+        if self.beams is not None:
+            beams = f" --beams {exact(self.beams.electron)}x{exact(self.beams.hadron)}"
         given = {name: getattr(self.cuts, name) for name in CUT_NAMES}
-        cuts = "".join(f" --{name.replace('_', '-')} {v:g}" for name, v in given.items() if v is not None)
+        cuts = "".join(f" --{name.replace('_', '-')} {exact(v)}" for name, v in given.items() if v is not None)
         jets = ("" if self.jets is None else f" --jets {self.jets}") + " --inside-cuts" * self.inside_cuts
         return beams + cuts + (" --extrapolate" if self.extrapolate else "") + jets
 

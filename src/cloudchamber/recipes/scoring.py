@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from cloudchamber import __version__
 from cloudchamber.errors import InputError
@@ -101,8 +102,9 @@ def make_scorer(
         acceptance: of the species stage; fitted by default.
 
     Raises:
-        InputError: if the model has no density of events.
+        InputError: if the model has no density of events, or is of any beams.
     """
+    _require_its_own_beams(trained.card)
     representation, model = trained.representation, trained.model.to(device)
     if isinstance(representation, VectorRepresentation):
         return JetScorer(representation, model, device)
@@ -120,6 +122,14 @@ def make_scorer(
     )
     solver = ScoreSolver(divergence, ExactTrace, setting.steps, _POWER, cloud=setting.cloud)
     return Scorer(representation, model, acceptance, solver, seed=setting.seed, device=device)
+
+
+def _require_its_own_beams(card: Card) -> None:
+    if card.data.beams is None and card.data.protons is None:
+        raise InputError(
+            f"the model '{card.preset.name}' is of any beams, and events cannot be scored under such models; use a "
+            "model that was trained at one setting of the beams, such as ep-dis-10x275-stable."
+        )
 
 
 _POWER = 1.5
@@ -156,8 +166,9 @@ def matched(events: Events, card: Card, source: str) -> Events:
         source: name of the file.
 
     Raises:
-        InputError: if the beams or the level are not the model's.
+        InputError: if the beams or the level are not the model's, or the model is of any beams.
     """
+    _require_its_own_beams(card)
     beams, level = card.data.beams, card.preset.level
     if card.data.protons is not None:
         return _of_protons(events, card, source)
@@ -209,6 +220,7 @@ def score_file(
             raise InputError(f"{option} {value} is impossible: give a positive number.")
     if out.suffix != ".parquet":
         raise InputError(f"--out '{out}' must end in .parquet.")
+    files.require_other_path(source, out)
     trained = load_model(name)
     scorer = make_scorer(trained, setting, device)
     of_jets = isinstance(scorer, JetScorer)
@@ -227,10 +239,16 @@ def score_file(
         for scores in _scored(scorer, name, setting, workers, _blocks(source, trained.card, limit)):
             write(scores._asdict())
             n = len(scores.event)
-            impossible, unreadable = np.isneginf(scores.log_density).sum(), np.isnan(scores.log_density).sum()
+            judged = _without_cloud(scores) if isinstance(scores, Scores) and not setting.cloud else scores.log_density
+            impossible, unreadable = np.isneginf(judged).sum(), np.isnan(judged).sum()
             total = Scored(total.events + n, total.impossible + int(impossible), total.unreadable + int(unreadable))
             advance(n)
     return total
+
+
+def _without_cloud(scores: Scores) -> NDArray[np.float64]:
+    """What there is of the log-density where the momenta are not scored: NaN for unreadable events alone."""
+    return scores.electron + scores.species + scores.conservation + scores.folding
 
 
 class _Task(NamedTuple):

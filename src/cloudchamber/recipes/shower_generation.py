@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cloudchamber import __version__
 from cloudchamber.errors import InputError, require
-from cloudchamber.events import RunInfo, Showers
+from cloudchamber.events import RunInfo, Showers, exact
 from cloudchamber.formats import showers as files
 from cloudchamber.generate.pipeline import Solver
 from cloudchamber.generate.showers import BLOCK
@@ -55,7 +55,7 @@ class Energies:
             InputError: if it is not a positive number.
         """
         require(bool(np.isfinite(energy) and energy > 0), f"--energy {energy:g} is impossible: give GeV above 0.")
-        return cls(np.full(showers, energy * 1e3), f"--energy {energy:g}")
+        return cls(np.full(showers, energy * 1e3), f"--energy {exact(energy)}")
 
     def of_block(self, number: int) -> Array:
         """Energies of the showers of a block; the last one again after the end, shape (128,).

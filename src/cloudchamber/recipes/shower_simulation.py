@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cloudchamber import __version__
 from cloudchamber.errors import require
-from cloudchamber.events import RunInfo, Showers
+from cloudchamber.events import RunInfo, Showers, exact
 from cloudchamber.formats import showers as files
 from cloudchamber.recipes.ordered import in_order
 from cloudchamber.recipes.workers import exit_on_sigterm
@@ -65,11 +65,11 @@ class ShowerSetting:
         """
         if energy is not None:
             require(bool(np.isfinite(energy) and energy > 0), f"--energy {energy:g} is impossible: give GeV above 0.")
-            return cls(np.full(max(showers, 1), energy * 1e3), f"--energy {energy:g}", seed=seed)
+            return cls(np.full(max(showers, 1), energy * 1e3), f"--energy {exact(energy)}", seed=seed)
         assert energy_range is not None
         low, high = energy_range
         require(0 < low < high < np.inf, f"--energy-range {low:g} {high:g} is impossible: give two rising GeV above 0.")
-        return cls(EnergyRange(low * 1e3, high * 1e3), f"--energy-range {low:g} {high:g}", seed=seed)
+        return cls(EnergyRange(low * 1e3, high * 1e3), f"--energy-range {exact(low)} {exact(high)}", seed=seed)
 
     def incident(self, shard: int, showers: int, stream: Stream) -> Array:
         """Incident energies of the first showers of a shard, MeV.

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from cloudchamber import __version__
 from cloudchamber.errors import InputError
-from cloudchamber.events import RunInfo
+from cloudchamber.events import RunInfo, exact
 from cloudchamber.formats import files, parquet
 from cloudchamber.formats.atomic import explain_os_error, remove_leftovers
 from cloudchamber.recipes.workers import Advance, exit_on_sigterm, run_tasks
@@ -131,14 +131,15 @@ def _provenance(setting: Setting, seed: int) -> dict[str, str]:
 
 def _zjets_options(setting: ZJetsSetting, seed: int) -> str:
     jets = "" if setting.jets is None else f" --jets {setting.jets}"
-    return f"zjets --energy {setting.energy:g}{jets} --seed {seed}"
+    return f"zjets --energy {exact(setting.energy)}{jets} --seed {seed}"
 
 
 def _dis_options(setting: DISSetting, seed: int) -> str:
-    q2_max = "" if setting.q2_max is None else f" --q2-max {setting.q2_max:g}"
+    q2_max = "" if setting.q2_max is None else f" --q2-max {exact(setting.q2_max)}"
     more = "".join(f" --set {shlex.quote(line)}" for line in setting.extra)
+    beams = f"{exact(setting.beams.electron)}x{exact(setting.beams.hadron)}"
     return (
-        f"dis --beams {setting.beams.name} --q2-min {setting.q2_min:g}{q2_max} "
+        f"dis --beams {beams} --q2-min {exact(setting.q2_min)}{q2_max} "
         f"--level {setting.level.value}{more} --seed {seed}{' --flat-q2' if setting.flat_q2 else ''}"
     )
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudchamber import __version__
-from cloudchamber.errors import InputError
-from cloudchamber.events import RunInfo
+from cloudchamber.errors import InputError, require
+from cloudchamber.events import RunInfo, exact
 from cloudchamber.formats import files, parquet
-from cloudchamber.formats.atomic import explain_os_error, remove_leftovers
+from cloudchamber.formats.atomic import explain_os_error, remove_leftovers, require_no_folder
 from cloudchamber.generate.pipeline import BLOCK, Tally
 from cloudchamber.recipes.generation import GenerationSetting, Generator, stream
 from cloudchamber.recipes.workers import Advance, exit_on_sigterm
@@ -60,20 +60,24 @@ def campaign_name(run: RunInfo) -> str:
 
     Args:
         run: metadata with beams and cuts; without an upper cut, Q2 ends at s; cuts on x and y follow if there are any.
+            Collisions of protons with protons make Z + jets.
 
     >>> from cloudchamber.events import Beams, Cuts
     >>> run = RunInfo(beams=Beams.parse("10x275"), cuts=Cuts(q2_min=25.0), generator_version="0.1.0")
     >>> campaign_name(run)
     'cloudchamber-0.1.0_DIS-NC_10x275_q2_25to11000'
     """
-    parts = [f"cloudchamber-{run.generator_version or __version__}", "DIS-NC"]
+    parts = [f"cloudchamber-{run.generator_version or __version__}", "DIS-NC" if run.protons is None else "Z-jets"]
+    if run.protons is not None:
+        parts.append(f"{exact(run.protons.energy)}x{exact(run.protons.energy)}")
     if run.beams is not None:
-        most = run.cuts.q2_max or 4 * run.beams.electron * run.beams.hadron
-        parts += [run.beams.name, f"q2_{run.cuts.q2_min or 0:g}to{most:g}"]
+        s = 4 * run.beams.electron * run.beams.hadron
+        most = f"{s:g}" if run.cuts.q2_max is None else exact(run.cuts.q2_max)
+        parts += [run.beams.name, f"q2_{exact(run.cuts.q2_min or 0)}to{most}"]
     for name in ("x", "y"):
         low, high = (getattr(run.cuts, f"{name}_{end}") for end in ("min", "max"))
         if (low, high) != (None, None):
-            parts.append(f"{name}_{low or 0:g}to{1 if high is None else high:g}")
+            parts.append(f"{name}_{exact(low or 0)}to{exact(1 if high is None else high)}")
     return "_".join(parts)
 
 
@@ -195,13 +199,15 @@ def generate_resumable(
     """
     if events < 1:
         raise InputError(f"--events {events} is impossible: give a positive number.")
+    require_no_folder(out)
+    unopened = files.open_writer(out, generator.run_info(setting))
     pieces = out.with_name(f"{out.name}.pieces")
     slices = _cut(pieces, "piece", ".parquet", events=events, size=PIECE)
     remove_leftovers(out.parent, out.name)
     tally = generate_slices(
         generator, slices, setting, resume=True, workers=workers, batch_size=batch_size, advance=advance
     )
-    with exit_on_sigterm(), files.open_writer(out, generator.run_info(setting)) as writer:
+    with exit_on_sigterm(), unopened as writer:
         for piece in slices:
             for block in parquet.iterate(piece.path, BLOCK):
                 writer.run = _unsigned(block.run)
@@ -210,18 +216,22 @@ def generate_resumable(
     return tally
 
 
-def estimate(generator: Generator, suffix: str, events: int, setting: GenerationSetting, *, workers: int) -> Estimate:
+def estimate(generator: Generator, name: str, events: int, setting: GenerationSetting, *, workers: int) -> Estimate:
     """Time and size of a run, from three blocks made here.
 
     Args:
         generator: a loaded model.
-        suffix: of the files.
+        name: of a file, whose suffix picks the format.
         events: of the run.
         setting: what to generate.
         workers: processes that would share the work.
+
+    Raises:
+        InputError: if there are no workers, or no format has the suffix.
     """
+    require(workers > 0, f"--workers {workers} is impossible: give a positive number.")
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"sample{suffix}"
+        path = Path(folder) / name
         with files.open_writer(path, generator.run_info(setting)) as writer:
             blocks = stream(generator, range(3 * BLOCK), setting)
             writer.write(next(blocks).events)
@@ -239,8 +249,9 @@ def _is_there(one: Slice, expected: RunInfo, resume: bool) -> bool:
         return False
     if not resume:
         raise InputError(f"'{one.path}' exists already; add --resume to keep what is there, or choose another --out.")
-    found, wanted = files.read_run(one.path).provenance, _signed(expected, one).provenance
-    differing = [name for name, value in wanted.items() if found.get(name) != value]
+    found, wanted = files.read_run(one.path), _signed(expected, one)
+    differing = [name for name, value in wanted.provenance.items() if found.provenance.get(name) != value]
+    differing += [name for name in ("beams", "cuts") if getattr(found, name) != getattr(wanted, name)]
     if differing:
         raise InputError(
             f"'{one.path}' is of another run (its {', '.join(differing)} differ); remove it, or choose another --out."

@@ -162,9 +162,10 @@ def load_stored(name: str) -> TrainedModel:
         InputError: if there is no such model, or its files are damaged or do not belong together.
     """
     path = Path(name)
-    if path.is_dir():
+    shipped = name in model_names()
+    if path.is_dir() and ((path / RUN_CARD).is_file() or not shipped):
         return load_run(path)
-    if name in model_names():
+    if shipped:
         path = pretrained_folder() / f"{name}.safetensors"
     elif path.suffix != ".safetensors" or not path.is_file():
         raise InputError(

@@ -114,6 +114,9 @@ def _points(known: Any) -> tuple[Array, Array | None]:  # noqa: ANN401
 
 def _function(name: str, box: str | None) -> Named:
     module_name, _, function_name = name.partition(":")
+    if not all(word.isidentifier() for word in module_name.split(".")):
+        raise InputError(f"'{module_name}' is not the name of a module; give module:function, such as my:f for the "
+                         "function f of my.py in the working directory.")  # fmt: skip
     if box is None:
         raise InputError(f"'{name}' needs --box with the bounds of each parameter, such as --box=-5:5,0:1.")
     here = str(Path.cwd())

@@ -156,7 +156,11 @@ class ImageRepresentation:
 
         Args:
             events: the scattered electron first in each.
+
+        Raises:
+            InputError: if an event holds no particles.
         """
+        events.require_particles()
         p = Momenta(*(events.flat(name).astype(np.float64) for name in ("px", "py", "pz", "mass")))
         p, event = p.boosted(center_of_mass_rapidity(self.beams)), np.repeat(np.arange(len(events)), events.counts)
         turn = p.phi[events.offsets[:-1]] + np.pi

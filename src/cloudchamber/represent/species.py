@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cloudchamber.errors import InputError
-from cloudchamber.physics.pdg import quantum_numbers, quantum_table
+from cloudchamber.physics.pdg import is_known, quantum_numbers, quantum_table
 from cloudchamber.tensors.bijections import TabulatedMap
 from cloudchamber.tensors.named import named, part
 
@@ -23,6 +23,8 @@ __all__ = ["SpeciesTable", "pools"]
 
 _BROAD_SPREAD = 2e-4
 _RARE = 2_000
+_KINDS = {0: "meson", 1: "baryon", -1: "antibaryon"}
+"""Of hadrons, by their baryon number."""
 _MASS_KNOTS = 1025
 """Fine enough that masses at exactly one value keep their share to half a percent of the species."""
 
@@ -51,8 +53,12 @@ class SpeciesTable:
         Args:
             pdg_ids: PDG number of every particle, shape (n,).
             masses: their masses in GeV, shape (n,).
+
+        Raises:
+            InputError: if a particle is of no known species, or a nucleus.
         """
         unique, inverse, counts = np.unique(pdg_ids, return_inverse=True, return_counts=True)
+        _require_learnable(unique, counts)
         order = np.argsort(counts, kind="stable")
         by_species = np.split(np.asarray(masses, np.float64)[np.argsort(inverse, kind="stable")], np.cumsum(counts))
         samples: list[NDArray[np.float64]] = []
@@ -156,6 +162,16 @@ class SpeciesTable:
         return cls(state["pdg_ids"], state["masses"], state["mass_row"], mass_map)
 
 
+def _require_learnable(pdg_ids: NDArray[np.integer], counts: NDArray[np.integer]) -> None:
+    """Refuse species whose class is unknown."""
+    for pdg_id, count in zip(pdg_ids.tolist(), counts.tolist(), strict=True):
+        if not is_known(pdg_id) or quantum_numbers(pdg_id).baryon not in _KINDS:
+            raise InputError(
+                f"the sample holds {count:,} particle(s) with PDG number {pdg_id}, which is no lepton, photon, meson "
+                "or baryon that a model can learn; remove such events, or give the particle another number."
+            )
+
+
 def pools(pdg_ids: NDArray[np.integer], counts: NDArray[np.integer]) -> NDArray[np.int64]:
     """A pool number for each species: its own where it is frequent, else shared with species of its class.
 
@@ -181,6 +197,6 @@ def pools(pdg_ids: NDArray[np.integer], counts: NDArray[np.integer]) -> NDArray[
 def _labels(pdg_id: int) -> list[tuple[object, ...]]:
     """Labels of a species from its own to the widest."""
     numbers = quantum_numbers(pdg_id)
-    kind = {0: "meson", 1: "baryon", -1: "antibaryon"}[numbers.baryon] if abs(pdg_id) > 100 else "lepton or photon"
+    kind = _KINDS[numbers.baryon] if abs(pdg_id) > 100 else "lepton or photon"
     heaviest = max((flavour for flavour in range(5) if numbers.flavours[flavour]), default=0)
     return [(pdg_id,), (kind, max(heaviest, 1)), (kind,), ()]

@@ -41,11 +41,12 @@ FLAT_Q2 = "selection biased by Q2/GeV2, undone by the weights"
 """What the metadata say of samples that are flat in ln Q2."""
 PT_HAT_MIN_DIVERGE = 1.0
 PB_PER_MB = 1e9
-_OWNED = ("beams:", "random:", "phasespace:q2m", "main:", "print:", "init:", "next:", "include")
+_OWNED = ("beams:", "random:", "phasespace:q2m", "phasespace:pthat", "main:", "print:", "init:", "next:", "include")
 _OWNED_LEVELS = ("hadronlevel:decay", "particledecays:limittau0", "particledecays:tau0max", "111:maydecay")
-"""Beginnings of settings, and settings, that options decide: beams, seed, range of Q2, level."""
+"""Beginnings of settings, and settings, that options or the package decide: beams, seed, Q2, pT, level."""
 _MAX_PYTHIA_SEED = 900_000_000
 _CHUNK = 4_000
+_NO_PHASE_SPACE = "Pythia8 makes no events: no phase space is left for these beams and cuts; loosen the cuts."
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,11 @@ class DISSetting:
                 f"--q2-min {self.q2_min:g} GeV2 is impossible at {self.beams.name}: it must be at least 0.5 "
                 f"and below s = {s:.0f} GeV2."
             )
-        if self.q2_max is not None and not self.q2_min < self.q2_max:
-            raise InputError(f"--q2-max {self.q2_max:g} GeV2 must be above --q2-min {self.q2_min:g} GeV2.")
+        if self.q2_max is not None and not self.q2_min < self.q2_max < np.inf:
+            raise InputError(
+                f"--q2-max {self.q2_max:g} GeV2 must be finite and above --q2-min {self.q2_min:g} GeV2; leave it out "
+                "for no upper cut."
+            )
         for line in self.extra:
             _require_free(line)
 
@@ -155,7 +159,7 @@ def new_pythia(settings: tuple[str, ...], seed: int, hooks: Any = None) -> Any: 
     if hooks is not None:
         pythia.setUserHooksPtr(hooks)
     if not pythia.init():
-        raise InputError("Pythia8 cannot be initialised: no phase space is left for these beams and cuts.")
+        raise InputError(_NO_PHASE_SPACE)
     return pythia
 
 
@@ -174,6 +178,9 @@ def simulate_shard(
     Returns:
         Events with float32 columns, the scattered electron first, and the shard's cross-section in the
         metadata.
+
+    Raises:
+        InputError: if Pythia refuses a setting or finds no phase space.
     """
     hooks = _hooks(setting)
     pythia = new_pythia(setting.settings(), shard_seed(seed, shard), hooks)
@@ -181,6 +188,10 @@ def simulate_shard(
     made = 0
     while made < n:
         batch = pythia.nextBatch(min(_CHUNK, n - made))
+        if not len(batch) and not made:
+            raise InputError(_NO_PHASE_SPACE)
+        if not len(batch):
+            continue
         parts.append(replace(final_state(batch.prt), weight=ak.to_numpy(batch.info.weights[:, 0])))
         made += len(batch)
         advance(len(batch))
