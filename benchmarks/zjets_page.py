@@ -99,10 +99,10 @@ inside (`generate --inside-cuts`): that takes away what leaks through the cut, a
 
 The JetGPT here is the shipped `zjets`, which was trained while it was built: 35 minutes on 588,000 events, 40 on events
 with several jets and their mirror images, 48 on 343,000 other events (`zjets.py several`), with dropout, and 40 on all
-1,004,500; then, after 2,575,000 more had been simulated, 42 minutes on 1,206,000 chosen by `zjets.py several` and 14 on
-all 3,528,000. What it is told of earlier jets, its components around them and the steps beyond the cut on Delta R grew
-before the last three phases; new inputs began with weights of zero, new components with small probabilities, and new
-steps at height one. `train zjets-jetgpt` has all of it from the start.
+1,004,500; then, after 2,575,000 more had been simulated, 42 minutes on 1,206,000 chosen by `zjets.py several`, 14 on
+all 3,528,000, and without dropout 26 on the former. What it is told of earlier jets, its components around them and the
+steps beyond the cut on Delta R grew in between; new inputs began with weights of zero, new components with small
+probabilities, and new steps at height one. `train zjets-jetgpt` has all of it from the start.
 """
 
 
@@ -260,8 +260,9 @@ _BANDS = f"""
 ## Learned uncertainties
 
 The four models with distributions of the weights of their last layers ([bayesian.md](bayesian.md)), trained on for a
-few minutes from those of the table with the presets `zjets-...-bayesian`. Each draw of the weights makes events; the
-DDPM does so with 100 network calls instead of 1,000. The band is the spread of the draws and, in quadrature, the error
+few minutes from those of the table with the presets `zjets-...-bayesian` (JetGPT from what it was after 163 minutes,
+with fewer steps beyond the cut). Each draw of the weights makes events; the DDPM does so with 100 network calls instead
+of 1,000. The band is the spread of the draws and, in quadrature, the error
 that all of them share, as the training sample shows it. Widths are root mean squares of the pulls of all bins in which
 Pythia8 leads one to expect {FEWEST} of the events; 1 is honest, and what Pythia8 has against itself.
 

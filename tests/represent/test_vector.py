@@ -152,7 +152,7 @@ def test_shells_are_steps_of_delta_r(zjets_events: Events, column: int) -> None:
     steps = [delta_r[shell == number] for number in range(rules.SHELLS[1] + 2)]
     assert all(below.max() <= above.min() for below, above in pairwise(steps))
     assert steps[0].max() == pytest.approx(R_MIN, abs=0.01)
-    assert steps[-1].min() == pytest.approx(0.85, abs=0.01)
+    assert steps[-1].min() == pytest.approx(1.7, abs=0.01)
 
 
 def test_only_azimuths_of_later_jets_avoid_arcs(zjets_events: Events) -> None:

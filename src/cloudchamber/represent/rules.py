@@ -38,9 +38,10 @@ _NEARBY = (0.5, 1.0, 2.0)
 """Widths of what is told of a gap in pseudorapidity: collinear jets are up to a few radii apart."""
 _FREQUENT = 0.55
 """Delta R of most pairs of jets: jets that are nearer have often become one."""
-_SHELLS = (0.42, 0.44, 0.46, 0.48, 0.5, 0.54, 0.58, 0.64, 0.72, 0.85)
+_SHELLS = (0.42, 0.44, 0.46, 0.48, 0.5, 0.54, 0.58, 0.64, 0.72, 0.85, 0.95, 1.05, 1.2, 1.4, 1.7)
 """Delta R up to which pairs of jets are more or less frequent than without each other: two that are nearer than about
-twice their radius share what lies between them, and at the radius one takes all."""
+twice their radius share what lies between them, and at the radius one takes all; the last steps are for what is left
+of that, which mixtures alone would blur."""
 _TOLD_OF_ALL, _TOLD_OF_JET = 5, 4 + len(_NEARBY)
 _PT_SCALE, _MASS_SCALE = 50.0, 100.0
 """GeV."""
