@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -16,7 +16,7 @@ from cloudchamber.errors import InputError
 from cloudchamber.events import Level
 from cloudchamber.process.sampler import SAMPLERS
 from cloudchamber.recipes.point_config import PointStages
-from cloudchamber.recipes.sections import Process, Section, Weights
+from cloudchamber.recipes.sections import Attending, Process, Section, Weights
 from cloudchamber.recipes.shower_config import ShowerStages
 from cloudchamber.recipes.voxel_config import VoxelStages
 
@@ -63,7 +63,7 @@ class SpeciesStage(Section):
     depth: int = Field(default=3, ge=1, le=64)
 
 
-class CloudStage(Section):
+class CloudStage(Attending):
     """The diffusion model of the particles' momenta."""
 
     width: int = Field(default=128, ge=8, le=4096, multiple_of=4)
@@ -74,12 +74,6 @@ class CloudStage(Section):
     neighbours: int = Field(default=0, ge=0, le=48, description="of edge convolutions before the blocks; 0 for none")
     process: Process = Process()
 
-    @model_validator(mode="after")
-    def _heads_divide(self) -> Self:
-        if self.width % self.heads:
-            raise ValueError("the width must be a multiple of the number of heads")
-        return self
-
 
 class EventStage(Section):
     """The diffusion model of event features in the family omnilearn."""
@@ -89,7 +83,7 @@ class EventStage(Section):
     process: Process = _PUBLISHED
 
 
-class ParticleStage(Section):
+class ParticleStage(Attending):
     """The diffusion model of particles in the family omnilearn."""
 
     width: int = Field(default=128, ge=8, le=4096, multiple_of=4)
@@ -100,12 +94,6 @@ class ParticleStage(Section):
     hide_padding: bool = Field(default=False, description="as no published network does")
     azimuth: Literal["line", "circle"] = "line"
     process: Process = _PUBLISHED
-
-    @model_validator(mode="after")
-    def _heads_divide(self) -> Self:
-        if self.width % self.heads:
-            raise ValueError("the width must be a multiple of the number of heads")
-        return self
 
 
 class ImageStage(Section):

@@ -1,7 +1,7 @@
 """Wiring of a generation run: a trained model in, a stream of finished events out.
 
-Blocks of 256 event numbers are independent, so they are made by any number of worker processes and handed on in their
-order. Every process computes with one thread, so that the same numbers come out whoever makes a block.
+Blocks of 256 events are independent: any number of processes makes them, and they are handed on in order, each computed
+with one thread, so that the same numbers come out whoever makes a block.
 """
 
 from collections.abc import Iterator, Sequence
@@ -84,8 +84,7 @@ class Generator:
         """
         setting = GenerationSetting.of(seed, options)
         setting = setting.completing(completion_of(electrons, self.trained.card, "electrons", setting.phase_space))
-        numbers = range(len(electrons))
-        return Events.concatenate([block.events for block in stream(self, numbers, setting)])
+        return Events.concatenate([block.events for block in stream(self, range(len(electrons)), setting)])
 
     def sample_tensors(
         self,

@@ -1,16 +1,29 @@
 """What all sections of a preset share, the choice of a diffusion process, and that of distributions of weights."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["Process", "Section", "Weights"]
+__all__ = ["Attending", "Process", "Section", "Weights"]
 
 
 class Section(BaseModel):
     """A table of a preset: frozen, finite, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Attending(Section):
+    """A stage with attention, whose heads share its width evenly."""
+
+    width: int
+    heads: int
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError("the width must be a multiple of the number of heads")
+        return self
 
 
 class Process(Section):

@@ -143,7 +143,7 @@ def test_missing_pairs_above_the_cut_are_the_worst_bin_of_the_turn_on() -> None:
 
 
 def test_close_jets_of_both_samples_are_compared_by_their_numbers() -> None:
-    """Sixty of 1,200 against five in a hundred of the reference are no finding; against none they are."""
+    """A few more than five in a hundred are no finding where the reference has five in a hundred."""
     close = toys(8_400, 1, close=420)
     found = evaluate_zjets(toys(1_200, 3, close=61), close[np.random.default_rng(0).permutation(8_400)], BUDGET)
     assert not any("jets closer" in reason for reason in found.verdict.reasons)
