@@ -217,9 +217,7 @@ class _Run:
             make = generate_resumable if self.resume else generate_file
             return make(self.generator, self.out, events=self.events, setting=self.setting, advance=advance, **how)
 
-    def _require_draws(self, draws: int) -> None:
-        if draws < 1:
-            raise InputError(f"--draws {draws} is impossible: give a positive number.")
+    def _require_draws(self) -> None:
         if self.slices is not None or self.out.suffix or self.setting.completion is not None:
             raise InputError(
                 "--draws fills a folder with Parquet files: give it as --out, and leave --slices and --electrons out."
@@ -228,7 +226,7 @@ class _Run:
     def _make_draws(self, draws: int, advance: "Advance", how: dict[str, Any]) -> "Tally":
         from cloudchamber.recipes.draws import generate_draws
 
-        self._require_draws(draws)
+        self._require_draws()
         return generate_draws(
             self.generator, self.out, draws, events=self.events, setting=self.setting, resume=self.resume,
             advance=advance, **how,
@@ -251,7 +249,7 @@ class _Run:
 
         name, events, setting = self.out.name, self.events, self.setting
         if self.draws is not None:
-            self._require_draws(self.draws)
+            self._require_draws()
             setting = next(draw_settings(self.draws, setting))
             name, events = draw_file(self.out, 0).name, self.events * self.draws
         elif self.slices and not name.endswith(SUFFIXES):

@@ -33,7 +33,11 @@ def draw_settings(draws: int, setting: GenerationSetting) -> Iterator[Generation
     Args:
         draws: how many.
         setting: of the first; its draw, 0 by default, is that of the first file.
+
+    Raises:
+        InputError: if there are none.
     """
+    require(draws > 0, f"--draws {draws} is impossible: give a positive number.")
     first = setting.draw or 0
     return (replace(setting, draw=first + k, seed=setting.seed + k) for k in range(draws))
 
@@ -70,7 +74,6 @@ def generate_draws(
         InputError: if a number is impossible, the model has nothing to draw, or a file cannot be written, is there
             already, or belongs to another run.
     """
-    require(draws > 0, f"--draws {draws} is impossible: give a positive number.")
     wanted = list(draw_settings(draws, setting))
     generator.trained.drawn(wanted[0].draw)
     try:
